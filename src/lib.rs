@@ -4,7 +4,7 @@
 //! crate of their own, `shardlane-cql`.
 
 pub mod collections; // data structures of the data path
-pub mod inject; // sidecars put into objects of Kubernetes
+pub(crate) mod inject; // sidecars put into objects of Kubernetes
 
 pub mod session; // one client connection: its phases and its login
 pub mod topology; // nodes, ring and tablets as one immutable picture
@@ -30,9 +30,9 @@ pub mod connect; // opens one connection to a node
 
 pub mod listen; // accepts clients
 
-pub mod admin; // the operator's pages
+pub(crate) mod admin; // the operator's pages
 pub mod control; // one watching connection → topology snapshots
-pub mod webhook; // sidecars for new pods, asked for by the API server
+pub(crate) mod webhook; // sidecars for new pods, asked for by the API server
 pub mod worker; // one thread: sockets, engine, pools
 
 pub mod config; // file, environment, flags → settings

@@ -54,7 +54,7 @@ fn spare() -> Option<File> {
 }
 
 /// Serves the pages until dropped; connections end with it.
-pub async fn serve<S: PageSource>(listener: TcpListener, source: Arc<S>) -> Infallible {
+pub(crate) async fn serve<S: PageSource>(listener: TcpListener, source: Arc<S>) -> Infallible {
     serve_within(listener, source, CONNECTION_TIMEOUT).await
 }
 
@@ -84,7 +84,7 @@ async fn serve_within<S: PageSource>(
                 let is_last = kept.is_none();
                 let displaced = places.add(from.ip(), |id, is_asking| {
                     connections.spawn(async move {
-                        let serving = serve_one(stream, from.ip(), (source, listeners), is_asking);
+                        let serving = serve_one(stream, from.ip(), source, listeners, is_asking);
                         if let Ok(Err(error)) = timeout(connection_timeout, serving).await {
                             tracing::debug!(%error, "admin connection broke");
                         }
@@ -127,13 +127,14 @@ async fn serve_within<S: PageSource>(
 async fn serve_one<S: PageSource>(
     stream: TcpStream,
     from: IpAddr,
-    (source, listeners): (Arc<S>, StreamPlaces),
+    source: Arc<S>,
+    listeners: StreamPlaces,
     is_asking: Arc<AtomicBool>,
 ) -> hyper::Result<()> {
     let service = service_fn(move |request| {
         is_asking.store(true, Ordering::Relaxed);
         let (source, listeners) = (Arc::clone(&source), listeners.clone());
-        async move { Ok::<_, Infallible>(respond(request, from, (source, listeners)).await) }
+        async move { Ok::<_, Infallible>(respond(request, from, source, listeners).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -159,7 +160,8 @@ type Answer = Either<Full<Bytes>, Messages>;
 async fn respond<S: PageSource>(
     request: Request<Incoming>,
     from: IpAddr,
-    (source, listeners): (Arc<S>, StreamPlaces),
+    source: Arc<S>,
+    listeners: StreamPlaces,
 ) -> Response<Answer> {
     let path = request.uri().path();
     let is_local = from.to_canonical().is_loopback() && names_this_machine(request.headers());

@@ -1,7 +1,7 @@
 //! The operator's pages: metrics, probes and the live page.
 
-pub mod http;
+pub(crate) mod http;
 mod live;
-pub mod page;
+pub(crate) mod page;
 mod places;
-pub mod readiness;
+pub(crate) mod readiness;

@@ -34,7 +34,7 @@ PUT  /log-level                 logs by the level in the body, such as debug, un
 ";
 
 /// Where the pages' contents come from.
-pub trait PageSource: Send + Sync + 'static {
+pub(crate) trait PageSource: Send + Sync + 'static {
     /// The metrics page.
     fn metrics(&self, format: Format) -> impl Future<Output = Result<String, String>> + Send;
 
@@ -62,7 +62,7 @@ pub trait PageSource: Send + Sync + 'static {
 
 /// An answer, before it is HTTP.
 #[derive(Debug, Eq, PartialEq)]
-pub struct Page {
+pub(crate) struct Page {
     /// HTTP status.
     pub status: u16,
     /// Content type.
@@ -74,7 +74,7 @@ pub struct Page {
 impl Page {
     /// A plain sentence.
     #[must_use]
-    pub fn text(status: u16, body: &str) -> Self {
+    pub(crate) fn text(status: u16, body: &str) -> Self {
         Self { status, content_type: TEXT_TYPE, body: format!("{}\n", body.trim_end()) }
     }
 
@@ -87,7 +87,7 @@ impl Page {
 
 /// Something that a request asks the process to do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum AdminCommand {
+pub(crate) enum AdminCommand {
     /// To stop.
     Quit,
     /// To read the settings again.
@@ -99,7 +99,7 @@ pub enum AdminCommand {
 impl AdminCommand {
     /// What a request with another method than GET asks for; `None` where its path takes none of that method.
     #[must_use]
-    pub fn of(method: &str, path: &str) -> Option<Self> {
+    pub(crate) fn of(method: &str, path: &str) -> Option<Self> {
         match (method, path) {
             ("POST", "/quitquitquit" | "/shutdown") => Some(Self::Quit),
             ("POST", "/reload") => Some(Self::Reload),
@@ -111,7 +111,7 @@ impl AdminCommand {
 
 /// Does what a request asks for; `body` is what it brings. Only the machine itself, or the pod, may
 /// ask: `is_local` says whether it came from the loopback.
-pub async fn act<S: PageSource>(
+pub(crate) async fn act<S: PageSource>(
     deed: AdminCommand,
     is_local: bool,
     body: &str,
@@ -142,7 +142,7 @@ pub async fn act<S: PageSource>(
 }
 
 /// Answers a GET of `path`; `format` is that of metrics.
-pub async fn answer<S: PageSource>(path: &str, format: Format, source: &S) -> Page {
+pub(crate) async fn answer<S: PageSource>(path: &str, format: Format, source: &S) -> Page {
     match path {
         "/" => Page::text(200, INDEX),
         "/metrics" => match timeout(METRICS_TIMEOUT, source.metrics(format)).await {

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// Where the process is in its life, as probes see it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ProcessState {
+pub(crate) enum ProcessState {
     /// Not yet listening to clients.
     #[default]
     Starting,
@@ -17,7 +17,7 @@ pub enum ProcessState {
 
 /// The answer to a readiness probe.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
-pub struct Readiness {
+pub(crate) struct Readiness {
     /// Where the process is in its life.
     pub state: ProcessState,
     /// What is missing, in words for an operator; ready only when nothing is.
@@ -27,26 +27,26 @@ pub struct Readiness {
 impl Readiness {
     /// Serving, and nothing is missing.
     #[must_use]
-    pub fn serving() -> Self {
+    pub(crate) fn serving() -> Self {
         Self { state: ProcessState::Serving, reasons: Vec::new() }
     }
 
     /// In `state`, with one reason to show.
     #[must_use]
-    pub fn because(state: ProcessState, reason: &str) -> Self {
+    pub(crate) fn because(state: ProcessState, reason: &str) -> Self {
         Self { state, reasons: vec![reason.to_owned()] }
     }
 
     /// Whether clients should come.
     #[must_use]
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.state == ProcessState::Serving && self.reasons.is_empty()
     }
 
     /// Whether start-up is over. It stays so while draining: a startup probe that failed then would
     /// have the container restarted in the middle of its last work.
     #[must_use]
-    pub fn is_started(&self) -> bool {
+    pub(crate) fn is_started(&self) -> bool {
         self.state != ProcessState::Starting
     }
 }

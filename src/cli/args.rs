@@ -19,7 +19,7 @@ use crate::config::table;
 /// request over a connection to the very shard that holds the row.
 #[derive(Debug, Parser)]
 #[command(name = "shardlane", version, after_help = CODES)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -34,7 +34,7 @@ SHARDLANE_LOG_LEVEL; docs/configuration.md lists them all.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Serve an application
     #[command(after_help = LAYERS)]
     Run(SettingsArgs),
@@ -71,7 +71,7 @@ pub enum Command {
 /// Flags that are settings. They stay text here: the settings' own rules judge them, together with
 /// the file and the environment, so that all faults are reported at once.
 #[derive(Clone, Debug, Default)]
-pub struct SettingsArgs {
+pub(crate) struct SettingsArgs {
     /// Configuration file, TOML.
     pub config: Option<PathBuf>,
     /// The flags that were given, by the key of their setting.
@@ -136,7 +136,7 @@ fn flag(setting: &Setting, defaults: &mut Settings) -> Option<Arg> {
 
 /// Flags of `doctor`.
 #[derive(Args, Clone, Debug)]
-pub struct DoctorArgs {
+pub(crate) struct DoctorArgs {
     /// Print the findings as one line of JSON
     #[arg(long)]
     pub json: bool,
@@ -147,7 +147,7 @@ pub struct DoctorArgs {
 
 /// Flags of `wait`.
 #[derive(Args, Clone, Debug)]
-pub struct WaitArgs {
+pub(crate) struct WaitArgs {
     /// How long to wait
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=86_400))]
     pub timeout: u64,
@@ -158,7 +158,7 @@ pub struct WaitArgs {
 
 /// Flags of `explain`.
 #[derive(Args, Clone, Debug)]
-pub struct ExplainArgs {
+pub(crate) struct ExplainArgs {
     /// Table, with its keyspace; or a whole statement, quoted: "SELECT v FROM ks.t WHERE k = 5"
     #[arg(value_name = "KEYSPACE.TABLE|STATEMENT")]
     pub what: String,
@@ -178,7 +178,7 @@ pub struct ExplainArgs {
 
 /// What is to be explained.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum ExplainSubject {
+pub(crate) enum ExplainSubject {
     /// The row of a key.
     Key {
         /// Keyspace, as the schema spells it.
@@ -194,7 +194,7 @@ pub enum ExplainSubject {
 
 impl ExplainArgs {
     /// What is to be explained. A statement is known by the spaces in it.
-    pub fn subject(&self) -> Result<ExplainSubject, WrongUsage> {
+    pub(crate) fn subject(&self) -> Result<ExplainSubject, WrongUsage> {
         let what = self.what.trim();
         if what.contains(char::is_whitespace) {
             let is_alone = self.keys.is_empty();
@@ -220,7 +220,7 @@ impl ExplainArgs {
 /// Arguments that do not go together, in a sentence.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[error("{0}; see --help")]
-pub struct WrongUsage(pub &'static str);
+pub(crate) struct WrongUsage(pub &'static str);
 
 #[cfg(test)]
 mod pages;

@@ -13,7 +13,7 @@ use crate::config::variables;
 
 /// Fails with all faults, or else prints the settings to `out`: a list of them would hide the faults. `variables` are all
 /// names of the environment, to find misspelt ones. It reads files, and uses no network.
-pub fn check(
+pub(crate) fn check(
     args: &SettingsArgs,
     environment: Environment<'_>,
     variables: Vec<String>,

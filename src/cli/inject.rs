@@ -26,13 +26,13 @@ use crate::webhook::server::{Ending, Webhook};
 const TEXT_BYTES_MAX: u64 = 16 << 20;
 
 /// What the help says after the flags.
-pub const ANNOTATIONS: &str = "An annotation of a pod's template, or of the object that has it, beats the flag: \
+pub(crate) const ANNOTATIONS: &str = "An annotation of a pod's template, or of the object that has it, beats the flag: \
 shardlane.dev/contact-points for --contact-points, and so on. shardlane.dev/inject: disabled leaves a pod as it is. \
 What was done is said on stderr.";
 
 /// Flags of `inject`.
 #[derive(Args, Clone, Debug)]
-pub struct InjectArgs {
+pub(crate) struct InjectArgs {
     /// Manifests, YAML or JSON; - for stdin
     #[arg(short, long, value_name = "FILE", required_unless_present = "serve")]
     pub filename: Option<PathBuf>,
@@ -59,7 +59,7 @@ pub struct InjectArgs {
 
 /// Flags that are choices.
 #[derive(Clone, Debug, Default)]
-pub struct ChoicesArgs {
+pub(crate) struct ChoicesArgs {
     given: Vec<(&'static str, String)>,
 }
 
@@ -119,7 +119,7 @@ impl InjectArgs {
 
 /// Writes the manifests with sidecars to `out`, and what was done to stderr. If any pod cannot get its sidecar, nothing
 /// is written. Or serves the webhook until a signal stops it.
-pub fn inject(
+pub(crate) fn inject(
     args: &InjectArgs,
     environment: Environment<'_>,
     out: &mut dyn Write,

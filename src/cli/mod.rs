@@ -1,14 +1,14 @@
 //! Words for people: the command line.
 
 mod admin_request;
-pub mod args;
-pub mod check;
+pub(crate) mod args;
+pub(crate) mod check;
 pub mod command;
-pub mod doctor;
-pub mod explain;
-pub mod inject;
-pub mod outcome;
-pub mod run;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod inject;
+pub(crate) mod outcome;
+pub(crate) mod run;
 #[cfg(feature = "demo")]
 pub mod simulated;
-pub mod wait;
+pub(crate) mod wait;

@@ -11,7 +11,7 @@ const USAGE: u8 = 2;
 
 /// The exit code of a command; what went wrong is printed on stderr.
 #[must_use]
-pub fn exit_code(result: anyhow::Result<()>) -> ExitCode {
+pub(crate) fn exit_code(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else {
         return ExitCode::SUCCESS;
     };

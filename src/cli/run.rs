@@ -19,7 +19,7 @@ use crate::config::variables::{self, UnknownVariable, process_variables};
 use crate::listen::listener::Bind;
 use crate::listen::passed::Passed;
 use crate::platform::{allocator, clock};
-use crate::server::reload::ReloadRequest;
+use crate::server::reload::{ReloadRequest, Reloadable};
 use crate::server::server::Server;
 use crate::server::signals::{ProcessSignal, Signals};
 use crate::server::upgrade::takeover::report_end;
@@ -29,7 +29,7 @@ use crate::telemetry::logging;
 const OTHER_DESCRIPTORS: u64 = 256;
 
 /// Reads the settings, starts the server, and stops it on SIGTERM or SIGINT.
-pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<()> {
+pub(crate) fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<()> {
     // Descriptors that were passed to us stay open over this.
     allocator::give_memory_back();
     let passed = Passed::from_environment();
@@ -50,14 +50,14 @@ pub fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<
         tracing::warn!(name, suggestion, "variable is set, but there is no such setting");
     }
     for doubt in doubts {
-        tracing::warn!(setting = doubt.key, fix = doubt.fix, "{}", doubt.text);
+        tracing::warn!(setting = doubt.key, hint = doubt.hint, "{}", doubt.text);
     }
     raise_descriptor_limit(u64::try_from(settings.limits.clients_max).unwrap_or(u64::MAX));
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(serve(&settings, passed, (sources, running)));
+    let served = runtime.block_on(serve(&settings, passed, Reloadable { sources, running }));
     // A file system that hangs must not keep the process alive.
     runtime.shutdown_background();
     served
@@ -86,14 +86,10 @@ fn listed(binds: &[Bind]) -> String {
     binds.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-async fn serve(
-    settings: &Settings,
-    passed: Passed,
-    sources: (Sources, Running),
-) -> anyhow::Result<()> {
+async fn serve(settings: &Settings, passed: Passed, reloadable: Reloadable) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("cannot listen to signals")?;
     let server = Server::start(settings, passed).inspect_err(report_end)?;
-    server.show_settings(sources.1.entries.clone());
+    server.show_settings(reloadable.running.entries.clone());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         clients = %listed(&server.binds()),
@@ -127,7 +123,7 @@ async fn serve(
             }
         }
     });
-    Box::pin(server.serve(stopped, Some(sources))).await.inspect_err(report_end)?;
+    Box::pin(server.serve(stopped, Some(reloadable))).await.inspect_err(report_end)?;
     tracing::info!("stopped");
     Ok(())
 }

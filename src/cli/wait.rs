@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Waits until `/startup` answers 200, and fails when it has not done so in time.
-pub fn wait(args: &WaitArgs, environment: Environment<'_>) -> anyhow::Result<()> {
+pub(crate) fn wait(args: &WaitArgs, environment: Environment<'_>) -> anyhow::Result<()> {
     let admin = admin(&args.settings, environment)?;
     let until_ms = clock::now_ms().saturating_add(args.timeout.saturating_mul(1_000));
     runtime()?.block_on(async {
@@ -41,7 +41,7 @@ pub fn wait(args: &WaitArgs, environment: Environment<'_>) -> anyhow::Result<()>
 }
 
 /// Asks the other process to stop, and does not wait for its end.
-pub fn shutdown(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<()> {
+pub(crate) fn shutdown(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<()> {
     let admin = admin(args, environment)?;
     let answer = runtime()?.block_on(ask(admin, Method::POST, "/quitquitquit", PATIENCE))?;
     if answer.status != 200 {
@@ -51,7 +51,7 @@ pub fn shutdown(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Re
 }
 
 /// Has the other process read its settings again, and says what changed.
-pub fn reload(
+pub(crate) fn reload(
     args: &SettingsArgs,
     environment: Environment<'_>,
     out: &mut dyn Write,

@@ -2,7 +2,7 @@
 
 /// Credit for one at a time; what was used comes back with time.
 #[derive(Clone, Copy, Debug)]
-pub struct Allowance {
+pub(crate) struct Allowance {
     burst: u32,
     per_s: u32,
     /// What was used and has not come back yet, in millionths.
@@ -16,12 +16,12 @@ const ONE: u64 = 1_000_000;
 impl Allowance {
     /// Allows `burst` at once, and `per_s` each second in the long run.
     #[must_use]
-    pub const fn new(burst: u32, per_s: u32) -> Self {
+    pub(crate) const fn new(burst: u32, per_s: u32) -> Self {
         Self { burst, per_s, used: 0, settled_us: 0 }
     }
 
     /// Takes one at `now_us`; `false` when there is none left.
-    pub fn take(&mut self, now_us: u64) -> bool {
+    pub(crate) fn take(&mut self, now_us: u64) -> bool {
         let us = now_us.saturating_sub(self.settled_us);
         self.used = self.used.saturating_sub(us.saturating_mul(u64::from(self.per_s)));
         self.settled_us = now_us;

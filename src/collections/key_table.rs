@@ -4,14 +4,14 @@ use crate::collections::slab::SlabKey;
 
 /// Values by key.
 #[derive(Debug)]
-pub struct KeyTable<T, V> {
+pub(crate) struct KeyTable<T, V> {
     by_index: Vec<Option<(SlabKey<T>, V)>>,
     len: usize,
 }
 
 impl<T, V: Copy> KeyTable<T, V> {
     /// Puts a key's value.
-    pub fn insert(&mut self, key: SlabKey<T>, value: V) {
+    pub(crate) fn insert(&mut self, key: SlabKey<T>, value: V) {
         let index = key.index();
         if self.by_index.len() <= index {
             self.by_index.resize_with(index + 1, || None);
@@ -26,13 +26,13 @@ impl<T, V: Copy> KeyTable<T, V> {
     /// The value of a key.
     #[inline]
     #[must_use]
-    pub fn get(&self, key: SlabKey<T>) -> Option<V> {
+    pub(crate) fn get(&self, key: SlabKey<T>) -> Option<V> {
         let (known, value) = (*self.by_index.get(key.index())?)?;
         (known == key).then_some(value)
     }
 
     /// Takes a key out.
-    pub fn remove(&mut self, key: SlabKey<T>) -> Option<V> {
+    pub(crate) fn remove(&mut self, key: SlabKey<T>) -> Option<V> {
         let value = self.get(key)?;
         *self.by_index.get_mut(key.index())? = None;
         self.len -= 1;
@@ -41,13 +41,13 @@ impl<T, V: Copy> KeyTable<T, V> {
 
     /// All keys with their values.
     #[must_use]
-    pub fn all(&self) -> Vec<(SlabKey<T>, V)> {
+    pub(crate) fn all(&self) -> Vec<(SlabKey<T>, V)> {
         self.by_index.iter().copied().flatten().collect()
     }
 
     /// Whether there is no key.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 }

@@ -1,9 +1,9 @@
 //! Data structures of the data path.
 
-pub mod allowance;
+pub(crate) mod allowance;
 pub mod histogram;
-pub mod key_table;
+pub(crate) mod key_table;
 pub mod latency_sample;
 pub mod outbox;
 pub mod slab;
-pub mod spare;
+pub(crate) mod spare;

@@ -11,7 +11,7 @@ const UNIX_PATH_MAX: usize = 107;
 
 /// Reads one contact point. A mistyped address would pass for a name, and only fail when it is looked
 /// up; so it is refused here.
-pub fn parse_contact_point(text: &str) -> Result<ContactPoint, String> {
+pub(crate) fn parse_contact_point(text: &str) -> Result<ContactPoint, String> {
     let point = text.parse::<ContactPoint>();
     let point = point.map_err(|_| format!("`{text}` is neither a host nor an address"))?;
     let is_numeric = point.host.chars().all(|c| c.is_ascii_digit() || c == '.');
@@ -22,7 +22,7 @@ pub fn parse_contact_point(text: &str) -> Result<ContactPoint, String> {
 }
 
 /// Reads a place where clients connect: an address with a port, or the path of a Unix socket.
-pub fn parse_bind(text: &str) -> Result<Bind, String> {
+pub(crate) fn parse_bind(text: &str) -> Result<Bind, String> {
     let Some(path) = text.strip_prefix("unix:") else {
         return parse_listen(text).map(Bind::Tcp);
     };
@@ -34,7 +34,7 @@ pub fn parse_bind(text: &str) -> Result<Bind, String> {
 }
 
 /// Reads permissions as `chmod` takes them.
-pub fn parse_mode(text: &str) -> Result<u32, String> {
+pub(crate) fn parse_mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
         Ok(_) => Err("more than permissions".to_owned()),
@@ -43,7 +43,7 @@ pub fn parse_mode(text: &str) -> Result<u32, String> {
 }
 
 /// Reads an address to listen on. Names are refused, because a name may have several addresses.
-pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     if text.starts_with("unix:") {
         return Err("a Unix socket is for clients only".to_owned());
     }

@@ -19,7 +19,7 @@ const MEMORY_BYTES_MIN: usize = 32 << 20;
 
 /// Adds a fault for each contradiction. A pair with a faulty setting in it is left out: one of the
 /// two values that would be compared is then the default.
-pub fn check(reader: &mut SettingsReader) {
+pub(crate) fn check(reader: &mut SettingsReader) {
     check_bounds(reader);
     check_places(reader);
     check_credentials(reader);
@@ -28,7 +28,7 @@ pub fn check(reader: &mut SettingsReader) {
 
 /// What is no fault, but most likely a mistake.
 #[must_use]
-pub fn doubts(reader: &SettingsReader) -> Vec<Doubt> {
+pub(crate) fn doubts(reader: &SettingsReader) -> Vec<Doubt> {
     let mut doubts = tls::doubts(&reader.settings);
     doubts.extend(secret::doubt(reader.settings.password_file.as_deref()));
     doubts

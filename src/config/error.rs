@@ -86,11 +86,11 @@ pub struct Doubt {
     /// What was found, with the setting and its value.
     pub text: String,
     /// What to do about it.
-    pub fix: String,
+    pub hint: String,
 }
 
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.text, self.fix)
+        write!(f, "{}; {}", self.text, self.hint)
     }
 }

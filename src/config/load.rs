@@ -15,7 +15,7 @@ use crate::pool::refill::lane_slots::WantedLanes;
 
 /// What came of reading a configuration.
 #[derive(Debug)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// The settings; a faulty one has its default.
     pub settings: Settings,
     /// Every setting, its value as written, and where that comes from.
@@ -32,7 +32,7 @@ pub struct Loaded {
 
 impl Loaded {
     /// The settings, if nothing is wrong with them.
-    pub fn accept(self) -> Result<Settings, Faults> {
+    pub(crate) fn accept(self) -> Result<Settings, Faults> {
         if self.faults.is_empty() {
             Ok(self.settings)
         } else {
@@ -44,7 +44,7 @@ impl Loaded {
 /// Reads all layers. `flags` are by key; the file is the one that `path`, or else
 /// `SHARDLANE_CONFIG`, names.
 #[must_use]
-pub fn load(
+pub(crate) fn load(
     flags: BTreeMap<&'static str, String>,
     path: Option<PathBuf>,
     environment: Environment<'_>,
@@ -72,7 +72,7 @@ fn load_text(layers: Layers<'_>, text: &str, path: &Path) -> Loaded {
 
 /// Reads all layers, with these values in place of a file.
 #[must_use]
-pub fn load_values(
+pub(crate) fn load_values(
     flags: BTreeMap<&'static str, String>,
     environment: Environment<'_>,
     file: BTreeMap<&'static str, (String, FilePosition)>,

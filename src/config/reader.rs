@@ -7,7 +7,7 @@ use crate::config::table;
 
 /// One setting as it ended up.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SettingEntry {
+pub(crate) struct SettingEntry {
     /// Its key.
     pub key: &'static str,
     /// Its value as text; empty when unset.
@@ -18,7 +18,7 @@ pub struct SettingEntry {
 
 /// The settings while they are read and compared with each other.
 #[derive(Debug)]
-pub struct SettingsReader {
+pub(crate) struct SettingsReader {
     /// The settings; a faulty one has its default.
     pub settings: Settings,
     /// Every setting, in the order of the table.
@@ -30,7 +30,7 @@ pub struct SettingsReader {
 impl SettingsReader {
     /// Reads all settings; `faults` are those found so far.
     #[must_use]
-    pub fn read(layers: &Layers<'_>, faults: Vec<ConfigError>) -> Self {
+    pub(crate) fn read(layers: &Layers<'_>, faults: Vec<ConfigError>) -> Self {
         let mut reader = Self { settings: Settings::default(), entries: Vec::new(), faults };
         for setting in table::all() {
             let key = setting.key;
@@ -51,7 +51,7 @@ impl SettingsReader {
     }
 
     /// Adds a fault of `key`'s value.
-    pub fn refuse(&mut self, key: &'static str, reason: &str, right: &str) {
+    pub(crate) fn refuse(&mut self, key: &'static str, reason: &str, right: &str) {
         let Some(entry) = self.entries.iter().find(|entry| entry.key == key) else {
             return;
         };
@@ -66,7 +66,7 @@ impl SettingsReader {
 
     /// Whether `key` was found faulty already: what it would be compared with is then its default.
     #[must_use]
-    pub fn is_faulty(&self, key: &str) -> bool {
+    pub(crate) fn is_faulty(&self, key: &str) -> bool {
         self.faults
             .iter()
             .any(|fault| matches!(fault, ConfigError::Value { key: faulty, .. } if *faulty == key))

@@ -15,7 +15,7 @@ use crate::config::variables::CONFIG_VARIABLE;
 /// Where a process reads its settings, at its start and again later. Flags and variables of a
 /// process never change; its file may.
 #[derive(Clone, Debug)]
-pub struct Sources {
+pub(crate) struct Sources {
     flags: BTreeMap<&'static str, String>,
     /// The variables that set something.
     variables: BTreeMap<String, String>,
@@ -25,7 +25,7 @@ pub struct Sources {
 
 /// The settings in force, and the file's values that they come from.
 #[derive(Clone, Debug)]
-pub struct Running {
+pub(crate) struct Running {
     /// The settings.
     pub settings: Settings,
     /// Every setting, its value as written, and where that comes from.
@@ -37,7 +37,7 @@ pub struct Running {
 
 /// What a new configuration changes.
 #[derive(Clone, Debug)]
-pub struct Reloaded {
+pub(crate) struct Reloaded {
     /// What is in force from now on.
     pub running: Running,
     /// Keys of settings that have a new value.
@@ -50,7 +50,7 @@ impl Sources {
     /// Takes note of the flags, of the variables, and of the file that `path`, or else
     /// `SHARDLANE_CONFIG`, names.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         flags: BTreeMap<&'static str, String>,
         path: Option<PathBuf>,
         environment: Environment<'_>,
@@ -67,20 +67,20 @@ impl Sources {
 
     /// The file, if there is one.
     #[must_use]
-    pub fn path(&self) -> Option<&PathBuf> {
+    pub(crate) fn path(&self) -> Option<&PathBuf> {
         self.path.as_ref()
     }
 
     /// Reads all layers.
     #[must_use]
-    pub fn load(&self) -> Loaded {
+    pub(crate) fn load(&self) -> Loaded {
         let variables = |name: &str| self.variables.get(name).cloned();
         load::load(self.flags.clone(), self.path.clone(), &variables)
     }
 
     /// Reads the file again for a process that runs by `running`. A setting that needs a restart
     /// keeps its value, wherever the file has another now. With any fault nothing changes.
-    pub fn reload(&self, running: &Running) -> Result<Reloaded, Faults> {
+    pub(crate) fn reload(&self, running: &Running) -> Result<Reloaded, Faults> {
         let wanted = Running::new(self.load())?;
         let mut file = wanted.file.clone();
         for setting in table::all().filter(|setting| setting.reload == Reload::Restart) {
@@ -100,7 +100,7 @@ impl Sources {
 
 impl Running {
     /// What was loaded, if nothing is wrong with it.
-    pub fn new(loaded: Loaded) -> Result<Self, Faults> {
+    pub(crate) fn new(loaded: Loaded) -> Result<Self, Faults> {
         let Loaded { settings, entries, file, text, faults, doubts: _ } = loaded;
         if faults.is_empty() {
             Ok(Self { settings, entries, text, file })

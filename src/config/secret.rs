@@ -13,13 +13,13 @@ use crate::platform::bounded_file;
 
 /// A password. It is overwritten when dropped, and prints as asterisks.
 #[derive(Clone, Eq, PartialEq)]
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub(crate) struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
     /// Reads a secret from a file. One line end at its end is not part of it: editors add it.
     ///
     /// The errors say why the file holds no password, and never what it holds.
-    pub fn read(path: &Path) -> io::Result<Self> {
+    pub(crate) fn read(path: &Path) -> io::Result<Self> {
         let mut bytes = Zeroizing::new(bounded_file::read(path)?);
         if bytes.ends_with(b"\n") {
             bytes.pop();
@@ -45,7 +45,7 @@ impl Secret {
 
     /// The secret itself, for the one place that sends it.
     #[must_use]
-    pub fn reveal(&self) -> &[u8] {
+    pub(crate) fn reveal(&self) -> &[u8] {
         &self.0
     }
 }
@@ -58,16 +58,16 @@ impl fmt::Debug for Secret {
 
 /// The doubt about a password file that all users of the machine may read.
 #[must_use]
-pub fn doubt(path: Option<&Path>) -> Option<Doubt> {
+pub(crate) fn doubt(path: Option<&Path>) -> Option<Doubt> {
     let path = path?;
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
     let text = format!(
         "password_file = \"{}\": all users of the machine may read the password, by mode {mode:04o}",
         path.display()
     );
-    let fix =
+    let hint =
         "take that from the file (chmod 0400), in Kubernetes by the volume's defaultMode: 0400";
-    (mode & 0o004 != 0).then(|| Doubt { key: "password_file", text, fix: fix.to_owned() })
+    (mode & 0o004 != 0).then(|| Doubt { key: "password_file", text, hint: hint.to_owned() })
 }
 
 #[cfg(test)]

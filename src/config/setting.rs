@@ -10,6 +10,11 @@ use std::path::PathBuf;
 
 use crate::config::settings::Settings;
 
+/// Seconds of a day, the longest time that makes sense in most settings.
+pub(crate) const DAY_S: u64 = 86_400;
+/// The same in milliseconds.
+pub(crate) const DAY_MS: u64 = DAY_S * 1_000;
+
 /// Every environment variable begins with this; the key follows in capitals, dots as underscores.
 const VARIABLE_PREFIX: &str = "SHARDLANE_";
 

@@ -10,7 +10,7 @@ const SLIPS_MAX: usize = 3;
 
 /// The key that `path` of the file resembles. The path of a table resembles a table.
 #[must_use]
-pub fn key(path: &str, is_table: bool) -> Option<String> {
+pub(crate) fn key(path: &str, is_table: bool) -> Option<String> {
     if is_table {
         let tables = table::GROUPS.iter().map(|group| group.table);
         return nearest(path, tables.filter(|table| !table.is_empty()));
@@ -26,13 +26,13 @@ pub fn key(path: &str, is_table: bool) -> Option<String> {
 
 /// The variable that `name` resembles.
 #[must_use]
-pub fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     nearest(name, table::all().map(Setting::variable))
 }
 
 /// The sentence about a name that is no setting, and about the one that it resembles.
 #[must_use]
-pub fn unknown(name: &str, suggestion: Option<&str>) -> String {
+pub(crate) fn unknown(name: &str, suggestion: Option<&str>) -> String {
     match suggestion {
         Some(suggestion) => format!("there is no setting `{name}`; did you mean `{suggestion}`?"),
         None => format!("there is no setting `{name}`; `shardlane check` lists all settings"),

@@ -16,7 +16,7 @@ const CLIENTS: Keys = ["bind_tls.client_ca", "bind_tls.cert", "bind_tls.key"];
 
 /// Adds a fault for each setting without those that it needs, and for each file that cannot be used.
 /// The files are read, so that a broken key is found now and not at the next restart.
-pub fn check(reader: &mut SettingsReader) {
+pub(crate) fn check(reader: &mut SettingsReader) {
     let (nodes, clients) = (&reader.settings.node_tls.clone(), &reader.settings.client_tls.clone());
     let unused = [
         (nodes.files.cert.is_some(), "tls.cert"),
@@ -44,13 +44,13 @@ pub fn check(reader: &mut SettingsReader) {
 /// CAs whose time is over, or has not come. That is no fault: chains that end in them are still
 /// accepted here. Other programs may not accept them.
 #[must_use]
-pub fn doubts(settings: &Settings) -> Vec<Doubt> {
+pub(crate) fn doubts(settings: &Settings) -> Vec<Doubt> {
     let sides = [(&settings.node_tls.files, NODES), (&settings.client_tls.files, CLIENTS)];
     let doubts = sides.into_iter().filter_map(|(files, [key, ..])| {
         let path = files.ca.as_ref()?;
         let fault = files.read().ok()?.ca_fault()?;
         let text = format!("{key} = \"{}\": {fault}", path.display());
-        Some(Doubt { key, text, fix: fault.fix().to_owned() })
+        Some(Doubt { key, text, hint: fault.hint().to_owned() })
     });
     doubts.collect()
 }
@@ -74,7 +74,7 @@ fn check_files(reader: &mut SettingsReader, error: Option<TlsError>, [ca, cert, 
         TlsPart::Certificate => cert,
         TlsPart::Key => key,
     };
-    reader.refuse(setting, &fault.to_string(), fault.fix());
+    reader.refuse(setting, &fault.to_string(), fault.hint());
 }
 
 fn refuse(reader: &mut SettingsReader, key: &'static str, reason: &str, right: &str) {

@@ -10,20 +10,20 @@ use crate::config::suggest;
 use crate::config::table;
 
 /// Names the configuration file.
-pub const CONFIG_VARIABLE: &str = "SHARDLANE_CONFIG";
+pub(crate) const CONFIG_VARIABLE: &str = "SHARDLANE_CONFIG";
 
 /// How the name of a variable of ours begins, in small letters and without underscores.
 const PREFIX: &str = "shardlane";
 
 /// The value of a variable in the process's own environment.
 #[must_use]
-pub fn process_environment(name: &str) -> Option<String> {
+pub(crate) fn process_environment(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// The names of the process's own variables, without those that Kubernetes sets.
 #[must_use]
-pub fn process_variables() -> Vec<String> {
+pub(crate) fn process_variables() -> Vec<String> {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     let all = env::vars_os().map(|(name, value)| (text(name), text(value)));
     all.filter(|(name, value)| !is_service_link(name, value)).map(|(name, _)| name).collect()
@@ -47,7 +47,7 @@ fn is_service_link(name: &str, value: &str) -> bool {
 
 /// A variable that looks like a setting and is none: misspelt, most likely.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct UnknownVariable {
+pub(crate) struct UnknownVariable {
     /// Its name.
     pub name: String,
     /// The variable that it resembles, if there is one.
@@ -66,7 +66,7 @@ impl fmt::Display for UnknownVariable {
 
 /// Of the environment's `names`, those that look like settings of ours and are none.
 #[must_use]
-pub fn unknown(mut names: Vec<String>) -> Vec<UnknownVariable> {
+pub(crate) fn unknown(mut names: Vec<String>) -> Vec<UnknownVariable> {
     let known: Vec<_> = table::all().map(Setting::variable).collect();
     names.retain(|name| {
         let is_ours = name.to_lowercase().replace('_', "").starts_with(PREFIX);

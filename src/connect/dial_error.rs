@@ -1,24 +1,23 @@
 //! Why a connection to a node could not be opened.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use thiserror::Error;
+use thiserror::Error as ThisError;
 
 use crate::pool::connection::NodeError;
 use crate::topology::id::HostId;
 use cql::error::WireError;
 use cql::token::shard::ShardId;
 
-/// A try to connect that failed. None of them holds or shows a credential.
-#[derive(Debug, Error)]
+/// Why a try to connect failed, or a connection broke. None of them holds or shows a credential.
+#[derive(Debug, ThisError)]
 pub enum DialError {
     /// TCP did not connect.
-    #[error("cannot connect to {address}")]
+    #[error("cannot connect")]
     Connect {
-        /// Where to.
-        address: SocketAddr,
         /// What the kernel says.
         #[source]
         source: io::Error,
@@ -33,10 +32,8 @@ pub enum DialError {
         source: io::Error,
     },
     /// No answer in time.
-    #[error("no answer{} within {timeout_ms} ms during {step}", of(*address))]
+    #[error("no answer within {timeout_ms} ms during {step}")]
     Timeout {
-        /// Of which address, where one was asked.
-        address: Option<SocketAddr>,
         /// What was being done.
         step: DialStep,
         /// The limit that passed.
@@ -80,14 +77,12 @@ pub enum DialError {
     #[error("{0} (during {1})")]
     Refused(NodeError, DialStep),
     /// TLS could not be set up, for a reason that is known.
-    #[error("TLS with {address} failed: {reason}; {fix}")]
+    #[error("TLS failed: {reason}; {hint}")]
     Tls {
-        /// Where to.
-        address: SocketAddr,
         /// What went wrong.
         reason: String,
         /// What to do about it.
-        fix: &'static str,
+        hint: &'static str,
     },
     /// The node answers a plain connection with an alert of TLS.
     #[error("the node expects TLS (during {step})")]
@@ -96,10 +91,8 @@ pub enum DialError {
         step: DialStep,
     },
     /// Another node has taken over the address.
-    #[error("host {found} answers at {address}, expected {expected}")]
+    #[error("host {found} answers, expected {expected}")]
     OtherHost {
-        /// Where.
-        address: SocketAddr,
         /// The host that was dialled.
         expected: HostId,
         /// The host that answers.
@@ -107,11 +100,34 @@ pub enum DialError {
     },
 }
 
-fn of(address: Option<SocketAddr>) -> String {
-    address.map_or_else(String::new, |address| format!(" of {address}"))
+/// What went wrong with a connection, and where it led: an operator has to know both.
+#[derive(Debug)]
+pub struct DialErrorAt {
+    /// The address that was dialled.
+    pub address: SocketAddr,
+    /// What went wrong.
+    pub error: DialError,
+}
+
+impl fmt::Display for DialErrorAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.address, self.error)
+    }
+}
+
+impl Error for DialErrorAt {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
 }
 
 impl DialError {
+    /// The error of a connection to `address`.
+    #[must_use]
+    pub fn at(self, address: SocketAddr) -> DialErrorAt {
+        DialErrorAt { address, error: self }
+    }
+
     /// What the server itself said, to be passed to a client as it is.
     #[must_use]
     pub fn server_error(&self) -> Option<&NodeError> {
@@ -122,8 +138,6 @@ impl DialError {
 /// Steps of a handshake with a node.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DialStep {
-    /// Name → addresses.
-    Resolve,
     /// TCP.
     Connect,
     /// TLS.
@@ -147,7 +161,6 @@ pub enum DialStep {
 impl fmt::Display for DialStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Resolve => "name resolution",
             Self::Connect => "connect",
             Self::Tls => "the TLS handshake",
             Self::Options => "OPTIONS",

@@ -1,6 +1,6 @@
 //! Reports about a connection that pools ordered, on their way from its task to the worker.
 
-use crate::connect::dial_error::DialError;
+use crate::connect::dial_error::DialErrorAt;
 use crate::connect::dialer::OpenedLane;
 use crate::pool::connection::DialId;
 
@@ -8,7 +8,7 @@ use crate::pool::connection::DialId;
 #[derive(Debug)]
 pub enum DialReport {
     /// A connection is ready, or will never be.
-    Ended(DialId, Result<OpenedLane, DialError>),
+    Ended(DialId, Result<OpenedLane, DialErrorAt>),
     /// A node sent a challenge to a client's login.
     Challenged(DialId, Vec<u8>),
     /// The task ended without a report, which no task should.

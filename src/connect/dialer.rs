@@ -10,10 +10,10 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::connect::dial_error::{DialError, DialStep};
+use crate::connect::dial_error::{DialError, DialErrorAt, DialStep};
 use crate::connect::dial_stats::DialStats;
 use crate::connect::extensions::{Extensions, host, is_cassandra, sharding};
-use crate::connect::handshake::{Login, VERSION, ask_options, start_up};
+use crate::connect::handshake::{Login, ask_options, start_up};
 use crate::connect::handshake_budget::NodeGate;
 use crate::connect::proxy_protocol;
 use crate::connect::tls::node_tls::NodeTls;
@@ -24,6 +24,7 @@ use crate::pool::refill::lane_slots::{Dial, WantedLanes};
 use crate::pool::refill::refiller::ShardPortSettings;
 use crate::sockets::transport::Transport;
 use crate::topology::id::NodeId;
+use crate::upstream::lane::LANE_VERSION;
 use cql::compression::Compression;
 use cql::response::supported::Supported;
 use cql::token::shard::{ShardId, Sharder};
@@ -147,11 +148,11 @@ impl Dialer {
         pool: &PoolKey,
         dial: Dial,
         failures: u32,
-    ) -> Result<OpenedLane, DialError> {
+    ) -> Result<OpenedLane, DialErrorAt> {
         let opened = self.try_open(target, &gate.stats, pool, dial, failures).await;
         match &opened {
             Ok(_) => gate.stats.on_opened(),
-            Err(error) => gate.stats.on_failed(error),
+            Err(failed) => gate.stats.on_failed(&failed.error),
         }
         opened
     }
@@ -163,7 +164,7 @@ impl Dialer {
         pool: &PoolKey,
         dial: Dial,
         failures: u32,
-    ) -> Result<OpenedLane, DialError> {
+    ) -> Result<OpenedLane, DialErrorAt> {
         let patience = 1 << failures.min(3);
         let timeout_ms = self.settings.connect_timeout_ms.saturating_mul(patience);
         let (stream, address) = match dial {
@@ -202,8 +203,8 @@ impl Dialer {
         })
     }
 
-    fn set_options(&self, stream: &TcpStream, address: SocketAddr) -> Result<(), DialError> {
-        let failed = |source: io::Error| DialError::Connect { address, source };
+    fn set_options(&self, stream: &TcpStream, address: SocketAddr) -> Result<(), DialErrorAt> {
+        let failed = |source: io::Error| DialError::Connect { source }.at(address);
         stream.set_nodelay(true).map_err(failed)?;
         if self.settings.keepalive_s > 0 {
             let idle = Duration::from_secs(self.settings.keepalive_s);
@@ -220,7 +221,7 @@ pub async fn secure(
     stream: TcpStream,
     address: SocketAddr,
     timeout_ms: u64,
-) -> Result<Transport, DialError> {
+) -> Result<Transport, DialErrorAt> {
     match tls {
         Some(tls) => tls.secure(stream, address, timeout_ms).await,
         None => Ok(Transport::Plain(stream)),
@@ -229,11 +230,8 @@ pub async fn secure(
 
 /// The error of a connection to `address`, explained if TLS is its cause.
 #[must_use]
-pub fn explained(tls: Option<&NodeTls>, error: DialError, address: SocketAddr) -> DialError {
-    match tls {
-        Some(tls) => tls.explain(error, address),
-        None => explain(error, address, false),
-    }
+pub fn explained(tls: Option<&NodeTls>, error: DialError, address: SocketAddr) -> DialErrorAt {
+    explain(error, tls.is_some()).at(address)
 }
 
 /// The port for connections that name their shard. A node whose settings name no second port for
@@ -244,14 +242,12 @@ fn shard_aware_port(tls: bool, supported: &Supported) -> Option<u16> {
 }
 
 /// Connects from any source port.
-pub async fn connect(address: SocketAddr, timeout_ms: u64) -> Result<TcpStream, DialError> {
+pub async fn connect(address: SocketAddr, timeout_ms: u64) -> Result<TcpStream, DialErrorAt> {
     let limit = Duration::from_millis(timeout_ms);
     match timeout(limit, TcpStream::connect(address)).await {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(source)) => Err(DialError::Connect { address, source }),
-        Err(_) => {
-            Err(DialError::Timeout { address: Some(address), step: DialStep::Connect, timeout_ms })
-        }
+        Ok(Err(source)) => Err(DialError::Connect { source }.at(address)),
+        Err(_) => Err(DialError::Timeout { step: DialStep::Connect, timeout_ms }.at(address)),
     }
 }
 
@@ -263,7 +259,7 @@ async fn connect_from(
     address: SocketAddr,
     timeout_ms: u64,
     stats: &DialStats,
-) -> Result<TcpStream, DialError> {
+) -> Result<TcpStream, DialErrorAt> {
     let limit = Duration::from_millis(timeout_ms);
     let mut tried = 0;
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
@@ -276,17 +272,13 @@ async fn connect_from(
                 stats.on_bind_error();
                 last = error;
             }
-            Ok(Err(source)) => return Err(DialError::Connect { address, source }),
+            Ok(Err(source)) => return Err(DialError::Connect { source }.at(address)),
             Err(_) => {
-                return Err(DialError::Timeout {
-                    address: Some(address),
-                    step: DialStep::Connect,
-                    timeout_ms,
-                });
+                return Err(DialError::Timeout { step: DialStep::Connect, timeout_ms }.at(address));
             }
         }
     }
-    Err(DialError::SourcePorts { shard, tried, source: last })
+    Err(DialError::SourcePorts { shard, tried, source: last }.at(address))
 }
 
 fn bind(address: SocketAddr, port: u16) -> io::Result<TcpSocket> {
@@ -318,11 +310,11 @@ async fn shake_hands(
 ) -> Result<(Supported, Option<Login>), DialError> {
     let mut step = DialStep::Options;
     let steps = async {
-        let supported = ask_options(stream, VERSION).await?;
+        let supported = ask_options(stream, LANE_VERSION).await?;
         if let (Some(expected), Some(found)) = (target.host, host(&supported))
             && expected != found
         {
-            return Err(DialError::OtherHost { address: target.address, expected, found });
+            return Err(DialError::OtherHost { expected, found });
         }
         step = DialStep::Startup;
         let extensions = Extensions::offered(&supported).compressed(&supported, compression);
@@ -331,7 +323,7 @@ async fn shake_hands(
     };
     match timeout(Duration::from_millis(timeout_ms), steps).await {
         Ok(opened) => opened,
-        Err(_) => Err(DialError::Timeout { address: Some(target.address), step, timeout_ms }),
+        Err(_) => Err(DialError::Timeout { step, timeout_ms }),
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::connect::conversation::Conversation;
-use crate::connect::dial_error::{DialError, DialStep};
+use crate::connect::dial_error::{DialError, DialErrorAt, DialStep};
 use crate::connect::dial_report::DialReport;
 use crate::connect::dialer::{Dialer, OpenedLane};
 use crate::connect::handshake_budget::{HandshakeBudget, HeldTurn};
@@ -27,7 +27,7 @@ const REPORTS: usize = 64;
 
 /// Settings of what opens the connections of one worker.
 #[derive(Clone, Debug)]
-pub struct DialingSettings {
+pub(crate) struct DialingSettings {
     /// Opens connections.
     pub dialer: Arc<Dialer>,
     /// Handshakes of lanes that may run at once, for the whole process.
@@ -39,7 +39,7 @@ pub struct DialingSettings {
 
 /// The connections of one worker that are no lanes yet.
 #[derive(Debug)]
-pub struct Dialing {
+pub(crate) struct Dialing {
     settings: DialingSettings,
     reports: Sender<DialReport>,
     running: BTreeMap<DialId, Running>,
@@ -55,19 +55,19 @@ struct Running {
 impl Dialing {
     /// Without connections, and where its tasks report.
     #[must_use]
-    pub fn new(settings: DialingSettings) -> (Self, Receiver<DialReport>) {
+    pub(crate) fn new(settings: DialingSettings) -> (Self, Receiver<DialReport>) {
         let (reports, receiver) = mpsc::channel(REPORTS);
         let (running, opened) = (BTreeMap::new(), BTreeMap::new());
         (Self { settings, reports, running, opened }, receiver)
     }
 
     /// Opens further connections with this dialer.
-    pub fn set_dialer(&mut self, dialer: Arc<Dialer>) {
+    pub(crate) fn set_dialer(&mut self, dialer: Arc<Dialer>) {
         self.settings.dialer = dialer;
     }
 
     /// Opens a connection. Called within a runtime.
-    pub fn start(&mut self, order: DialOrder) {
+    pub(crate) fn start(&mut self, order: DialOrder) {
         let DialOrder { id, target, dial, failures, hello } = order;
         let budget = match &hello {
             Hello::Lane { .. } => &self.settings.lanes,
@@ -104,13 +104,13 @@ impl Dialing {
     }
 
     /// Takes a report, and returns it as pools want it. The socket of a connection stays here.
-    pub fn on_ended(
+    pub(crate) fn on_ended(
         &mut self,
         id: DialId,
-        result: Result<OpenedLane, DialError>,
+        result: Result<OpenedLane, DialErrorAt>,
     ) -> Result<Connection, DialFailure> {
         self.running.remove(&id);
-        let lane = result.map_err(|error| failure_of(&error))?;
+        let lane = result.map_err(|failed| failure_of(&failed))?;
         self.opened.insert(id, lane.stream);
         Ok(Connection {
             node: lane.node,
@@ -126,15 +126,15 @@ impl Dialing {
     }
 
     /// A task ended without a report.
-    pub fn on_vanished(&mut self, id: DialId) -> DialFailure {
+    pub(crate) fn on_vanished(&mut self, id: DialId) -> DialFailure {
         self.running.remove(&id);
-        let (reason, fix) =
+        let (reason, hint) =
             ("the dialling task ended without a result".to_owned(), "report this".to_owned());
-        DialFailure { kind: FailureKind::Broken, reason, fix }
+        DialFailure { kind: FailureKind::Broken, reason, hint }
     }
 
     /// Passes a client's answer on to the node that sent a challenge.
-    pub fn answer(&mut self, id: DialId, token: SaslToken) {
+    pub(crate) fn answer(&self, id: DialId, token: SaslToken) {
         let running = self.running.get(&id);
         if let Some(answers) = running.and_then(|running| running.answers.as_ref()) {
             // A login that has ended meanwhile reports so itself.
@@ -143,12 +143,12 @@ impl Dialing {
     }
 
     /// The socket of a connection that becomes a lane.
-    pub fn take(&mut self, id: DialId) -> Option<Transport> {
+    pub(crate) fn take(&mut self, id: DialId) -> Option<Transport> {
         self.opened.remove(&id)
     }
 
     /// Gives a connection up, whether it is being opened or open.
-    pub fn drop(&mut self, id: DialId) {
+    pub(crate) fn drop(&mut self, id: DialId) {
         if let Some(running) = self.running.remove(&id) {
             running.task.abort();
         }
@@ -166,8 +166,8 @@ impl Drop for Dialing {
 
 /// An error as pools decide by it, with its text and its hint.
 #[must_use]
-pub fn failure_of(error: &DialError) -> DialFailure {
-    let kind = match error {
+pub(crate) fn failure_of(failed: &DialErrorAt) -> DialFailure {
+    let kind = match &failed.error {
         DialError::Refused(error, DialStep::Login) => {
             FailureKind::Refused(RefusedStep::Login, error.clone())
         }
@@ -186,11 +186,11 @@ pub fn failure_of(error: &DialError) -> DialFailure {
         | DialError::TlsAlert { .. }
         | DialError::OtherHost { .. } => FailureKind::Broken,
     };
-    let reason = match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
+    let reason = match failed.source() {
+        Some(source) => format!("{failed}: {source}"),
+        None => failed.to_string(),
     };
-    DialFailure { kind, reason, fix: hint::of_dial(error) }
+    DialFailure { kind, reason, hint: hint::of_dial(failed) }
 }
 
 #[cfg(test)]

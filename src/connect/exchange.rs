@@ -24,7 +24,7 @@ const TLS_ALERT: [u8; 2] = [0x15, 0x03];
 
 /// An answer: opcode, and message without prefix.
 #[derive(Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// What kind of answer; never an ERROR.
     pub opcode: Opcode,
     /// The message.
@@ -33,7 +33,7 @@ pub struct Reply {
 
 /// Sends one request on stream 0 and reads its answer to the last byte, and no byte further.
 /// Answers with a body longer than `body_len_max` are refused before they are read.
-pub async fn exchange<S>(
+pub(crate) async fn exchange<S>(
     stream: &mut S,
     version: u8,
     opcode: Opcode,
@@ -90,7 +90,11 @@ fn check_header(head: &[u8], version: u8, body_len_max: u32) -> Result<Header, W
 }
 
 /// Takes a whole response apart; an ERROR becomes `Err`.
-pub fn read_reply(header: Header, mut body: Vec<u8>, step: DialStep) -> Result<Reply, DialError> {
+pub(crate) fn read_reply(
+    header: Header,
+    mut body: Vec<u8>,
+    step: DialStep,
+) -> Result<Reply, DialError> {
     let malformed = |source: WireError| DialError::Malformed { step, source };
     let prefix = Prefix::read(header.flags, &body).map_err(malformed)?;
     body.drain(..prefix.message_at);

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use crate::upstream::lane::LANE_RESPONSE;
 use cql::frame::{FrameHead, write_frame};
 use cql::header::{HEADER_LEN, Header};
 use cql::notation::{Reader, put_bytes, put_int, put_string};
@@ -100,7 +101,7 @@ impl FakeNode {
         loop {
             let (header, body) = read_frame(&mut stream).await?;
             let mut out = Vec::new();
-            let head = FrameHead { version: 0x84, flags: 0, stream: header.stream };
+            let head = FrameHead { version: LANE_RESPONSE, flags: 0, stream: header.stream };
             #[expect(clippy::wildcard_enum_match_arm, reason = "the rest fails the test")]
             match Opcode::from_byte(header.opcode).unwrap() {
                 Opcode::Options => {
@@ -146,10 +147,15 @@ impl FakeNode {
 fn answer_use(out: &mut Vec<u8>, stream: i16, body: &[u8]) {
     let text = Reader::new(body).long_string().unwrap();
     if text == "USE \"Shop \"\"1\"\"\"" {
-        write_frame(out, FrameHead { version: 0x84, flags: 0, stream }, Opcode::Result, |out| {
-            put_int(out, 3);
-            put_string(out, "Shop \"1\"");
-        });
+        write_frame(
+            out,
+            FrameHead { version: LANE_RESPONSE, flags: 0, stream },
+            Opcode::Result,
+            |out| {
+                put_int(out, 3);
+                put_string(out, "Shop \"1\"");
+            },
+        );
     } else {
         write_error(out, stream, 0x2200, "Keyspace does not exist");
     }
@@ -157,10 +163,15 @@ fn answer_use(out: &mut Vec<u8>, stream: i16, body: &[u8]) {
 
 /// Appends an ERROR frame.
 pub(crate) fn write_error(out: &mut Vec<u8>, stream: i16, code: i32, text: &str) {
-    write_frame(out, FrameHead { version: 0x84, flags: 0, stream }, Opcode::Error, |out| {
-        put_int(out, code);
-        put_string(out, text);
-    });
+    write_frame(
+        out,
+        FrameHead { version: LANE_RESPONSE, flags: 0, stream },
+        Opcode::Error,
+        |out| {
+            put_int(out, code);
+            put_string(out, text);
+        },
+    );
 }
 
 /// Reads one frame that a client sent.

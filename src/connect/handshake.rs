@@ -11,6 +11,7 @@ use crate::connect::exchange::{Reply, exchange};
 use crate::connect::extensions::Extensions;
 use crate::pool::login::credential::Credential;
 use crate::pool::pool_key::PoolKey;
+use crate::upstream::lane::LANE_VERSION;
 use cql::consistency::Consistency;
 use cql::notation::{Reader, put_bytes, put_int, put_long_string, put_string_map};
 use cql::opcode::Opcode;
@@ -22,8 +23,6 @@ use cql::statement::name::quoted;
 
 /// Longest answer in a handshake; a real SUPPORTED has some 500 bytes.
 const BODY_LEN_MAX: u32 = 64 * 1024;
-/// The protocol version of our connections to nodes.
-pub const VERSION: u8 = 4;
 
 /// Asks what the node offers. It may be asked at any time but in the middle of a login.
 pub async fn ask_options<S>(stream: &mut S, version: u8) -> Result<Supported, DialError>
@@ -63,7 +62,7 @@ where
     options.extend(extensions.options());
     let step = DialStep::Startup;
     let body = |out: &mut Vec<u8>| put_string_map(out, &options);
-    let reply = exchange(stream, VERSION, Opcode::Startup, step, BODY_LEN_MAX, body).await?;
+    let reply = exchange(stream, LANE_VERSION, Opcode::Startup, step, BODY_LEN_MAX, body).await?;
     let login = if reply.opcode == Opcode::Authenticate {
         Some(log_in(stream, &reply.message, pool.credential.as_deref()).await?)
     } else {
@@ -94,7 +93,7 @@ where
     let mut token = credential.token();
     loop {
         let put_token = |out: &mut Vec<u8>| put_bytes(out, Some(token.reveal()));
-        let reply = exchange(stream, VERSION, opcode, step, BODY_LEN_MAX, put_token).await?;
+        let reply = exchange(stream, LANE_VERSION, opcode, step, BODY_LEN_MAX, put_token).await?;
         if reply.opcode == Opcode::AuthChallenge {
             let challenge = Reader::new(&reply.message).bytes().map_err(malformed)?;
             let answer = credential.answer(challenge.unwrap_or_default()).await;
@@ -114,7 +113,7 @@ where
     let step = DialStep::Use;
     let text = format!("USE {}", quoted(keyspace));
     let body = |out: &mut Vec<u8>| put_query(out, &text);
-    let reply = exchange(stream, VERSION, Opcode::Query, step, BODY_LEN_MAX, body).await?;
+    let reply = exchange(stream, LANE_VERSION, Opcode::Query, step, BODY_LEN_MAX, body).await?;
     expect(&reply, Opcode::Result, step)?;
     match ResultKind::read(&reply.message) {
         Ok(ResultKind::SetKeyspace) => Ok(()),

@@ -3,15 +3,15 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
-use crate::connect::dial_error::{DialError, DialStep};
+use crate::connect::dial_error::{DialError, DialErrorAt, DialStep};
 use cql::error_code::ErrorCode;
 
 /// What to do about a connection that could not be opened.
 #[must_use]
-pub fn of_dial(error: &DialError) -> String {
-    match error {
-        DialError::Connect { address, source } => of_connect(*address, source.kind()),
-        DialError::Timeout { step: DialStep::Connect | DialStep::Resolve, .. } => blocked().to_owned(),
+pub(crate) fn of_dial(failed: &DialErrorAt) -> String {
+    match &failed.error {
+        DialError::Connect { source } => of_connect(failed.address, source.kind()),
+        DialError::Timeout { step: DialStep::Connect, .. } => blocked().to_owned(),
         DialError::Timeout { .. } => {
             "the port is open and does not answer: a node that is overloaded or stuck, a load \
              balancer without nodes, or a port that waits for TLS or a PROXY header; give the \
@@ -28,7 +28,7 @@ pub fn of_dial(error: &DialError) -> String {
              (native_transport_port of the node), not one for TLS, the PROXY protocol or HTTP"
                 .to_owned()
         }
-        DialError::Tls { fix, .. } => (*fix).to_owned(),
+        DialError::Tls { hint, .. } => (*hint).to_owned(),
         DialError::TlsAlert { .. } => {
             "the port is for TLS: set tls.ca to the file with the CA of the nodes, or give the plain \
              CQL port"
@@ -93,7 +93,9 @@ mod tests {
 
     #[test]
     fn a_connection_that_had_worked_is_not_laid_to_the_port() {
-        let broken = |step| DialError::Broken { step, source: ErrorKind::UnexpectedEof.into() };
+        let address = SocketAddr::from(([10, 0, 0, 7], 9_042));
+        let broken =
+            |step| DialError::Broken { step, source: ErrorKind::UnexpectedEof.into() }.at(address);
         assert!(of_dial(&broken(DialStep::Event)).contains("restarted"));
         assert!(of_dial(&broken(DialStep::Options)).contains("native_transport_port"));
     }

@@ -5,8 +5,8 @@ pub mod dial_error;
 pub mod dial_report;
 pub mod dial_stats;
 pub mod dialer;
-pub mod dialing;
-pub mod exchange;
+pub(crate) mod dialing;
+pub(crate) mod exchange;
 pub mod extensions;
 #[cfg(test)]
 pub(crate) mod fake_node;
@@ -14,6 +14,6 @@ pub(crate) mod fake_node;
 pub(crate) mod fake_worker;
 pub mod handshake;
 pub mod handshake_budget;
-pub mod hint;
-pub mod proxy_protocol;
+pub(crate) mod hint;
+pub(crate) mod proxy_protocol;
 pub mod tls; // TLS to nodes

@@ -9,7 +9,7 @@ use cql::response::schema_change::SchemaTarget;
 
 /// When things are done, in milliseconds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct AgendaSettings {
+pub(crate) struct AgendaSettings {
     /// Longest time between two looks at the system tables.
     pub refresh_every_ms: u64,
     /// From a keyspace's change to the look: its replication decides where requests go.
@@ -36,7 +36,7 @@ impl Default for AgendaSettings {
 
 /// What is due.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Due {
+pub(crate) enum Due {
     /// Read the system tables.
     Refresh,
     /// Ask the node for a sign of life.
@@ -45,7 +45,7 @@ pub enum Due {
 
 /// What will be done, and when.
 #[derive(Debug)]
-pub struct Agenda {
+pub(crate) struct Agenda {
     settings: AgendaSettings,
     refreshed_ms: u64,
     refresh_at_ms: u64,
@@ -55,7 +55,7 @@ pub struct Agenda {
 impl Agenda {
     /// Starts at `now_ms`, with tables just read.
     #[must_use]
-    pub fn new(settings: AgendaSettings, now_ms: u64) -> Self {
+    pub(crate) fn new(settings: AgendaSettings, now_ms: u64) -> Self {
         let mut agenda = Self { settings, refreshed_ms: 0, refresh_at_ms: 0, heartbeat_at_ms: 0 };
         agenda.on_refreshed(now_ms);
         agenda
@@ -63,7 +63,7 @@ impl Agenda {
 
     /// What is due at `now_ms`, if anything.
     #[must_use]
-    pub fn due(&self, now_ms: u64) -> Option<Due> {
+    pub(crate) fn due(&self, now_ms: u64) -> Option<Due> {
         if now_ms >= self.refresh_at_ms {
             Some(Due::Refresh)
         } else if now_ms >= self.heartbeat_at_ms {
@@ -75,30 +75,30 @@ impl Agenda {
 
     /// How many milliseconds to wait for the next thing.
     #[must_use]
-    pub fn wait_ms(&self, now_ms: u64) -> u64 {
+    pub(crate) fn wait_ms(&self, now_ms: u64) -> u64 {
         self.refresh_at_ms.min(self.heartbeat_at_ms).saturating_sub(now_ms)
     }
 
     /// Takes in that the tables were read.
-    pub fn on_refreshed(&mut self, now_ms: u64) {
+    pub(crate) fn on_refreshed(&mut self, now_ms: u64) {
         self.refreshed_ms = now_ms;
         self.refresh_at_ms = now_ms.saturating_add(self.settings.refresh_every_ms);
         self.on_word(now_ms);
     }
 
     /// Takes in that the node gave a sign of life.
-    pub fn on_word(&mut self, now_ms: u64) {
+    pub(crate) fn on_word(&mut self, now_ms: u64) {
         self.heartbeat_at_ms = now_ms.saturating_add(self.settings.heartbeat_ms);
     }
 
     /// Takes note that fresh tables are wanted now.
-    pub fn on_request(&mut self, now_ms: u64) {
+    pub(crate) fn on_request(&mut self, now_ms: u64) {
         let earliest = self.refreshed_ms.saturating_add(self.settings.refresh_gap_ms);
         self.refresh_by(earliest.max(now_ms));
     }
 
     /// Takes in an event.
-    pub fn on_event(&mut self, event: &Event<'_>, now_ms: u64) {
+    pub(crate) fn on_event(&mut self, event: &Event<'_>, now_ms: u64) {
         self.on_word(now_ms);
         let delay_ms = match event {
             Event::Schema(change) if change.target == SchemaTarget::Keyspace => {
@@ -119,7 +119,7 @@ impl Agenda {
 }
 
 /// The events that are wanted; every server knows them.
-pub const EVENTS: [EventKind; 3] =
+pub(crate) const EVENTS: [EventKind; 3] =
     [EventKind::TopologyChange, EventKind::StatusChange, EventKind::SchemaChange];
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ const LINE_EVERY_US: u64 = 60_000_000;
 
 /// How the cluster is watched.
 #[derive(Clone, Debug, Default)]
-pub struct ControlSettings {
+pub(crate) struct ControlSettings {
     /// How a node is reached.
     pub reach: ReachSettings,
     /// The data center where requests should stay; none takes that of the first node that answers.
@@ -62,7 +62,7 @@ pub struct ControlSettings {
 
 /// Watches the cluster until `requests` is closed, or the reader of `reports` has ended. Data never takes
 /// this connection: servers treat one that is registered for events as a control connection.
-pub async fn run(
+pub(crate) async fn run(
     settings: ControlSettings,
     requests: Receiver<ControlRequest>,
     reports: Sender<ControlReport>,
@@ -86,8 +86,8 @@ pub async fn run(
         let end = match reached.and_then(|reached| of_one_cluster(reached, &mut own_cluster)) {
             Ok(reached) => {
                 for (place, error) in &reached.failures {
-                    let fix = hint::of_control(error);
-                    warn!(place, error = chain(error), fix, "a contact point is of no use");
+                    let hint = hint::of_control(error);
+                    warn!(place, error = chain(error), hint, "a contact point is of no use");
                 }
                 backoff.reset();
                 lines = LogThrottle::every(LINE_EVERY_US);
@@ -102,8 +102,9 @@ pub async fn run(
                 }
                 let is_first = watcher.publisher.last().is_none();
                 let asked = own_cluster.clone().filter(|_| is_first);
-                let looks = asked.map(|own| (&settings.reach, own, &mut lookers));
-                Box::pin(watch(&mut watcher, reached, looks)).await
+                let (reach, tasks) = (&settings.reach, &mut lookers);
+                let search = asked.map(|own| UnlistedSearch { reach, own, tasks });
+                Box::pin(watch(&mut watcher, reached, search)).await
             }
             Err(error) => End::Lost(error),
         };
@@ -162,8 +163,8 @@ fn log_failure(error: &ControlError, watched: Option<SocketAddr>, lines: &mut Lo
     if let Some(address) = watched {
         info!(%address, error = chain, "the connection that watches the cluster broke: another node is asked");
     } else if let Some(suppressed) = lines.next(now_us()) {
-        let fix = hint::of_control(error);
-        warn!(error = chain, fix, suppressed, "no node can be reached to watch the cluster");
+        let hint = hint::of_control(error);
+        warn!(error = chain, hint, suppressed, "no node can be reached to watch the cluster");
     }
 }
 
@@ -194,10 +195,15 @@ async fn report_authenticator(
     watcher.reports.send(report).await.map_err(|_| End::Closed)
 }
 
-/// How to look for contact points of other clusters, the first node's, and who looks.
-type Looks<'a> = (&'a ReachSettings, KnownCluster, &'a mut JoinSet<()>);
+/// A search for contact points of other clusters.
+struct UnlistedSearch<'a> {
+    reach: &'a ReachSettings,
+    /// The cluster of the first node.
+    own: KnownCluster,
+    tasks: &'a mut JoinSet<()>,
+}
 
-async fn watch(watcher: &mut Watcher, reached: Reached, looks: Option<Looks<'_>>) -> End {
+async fn watch(watcher: &mut Watcher, reached: Reached, search: Option<UnlistedSearch<'_>>) -> End {
     let Reached { address, mut connection, mut metadata, .. } = reached;
     if let Err(error) = watcher.routes.apply(&mut connection, &mut metadata).await {
         return End::Lost(error);
@@ -214,10 +220,10 @@ async fn watch(watcher: &mut Watcher, reached: Reached, looks: Option<Looks<'_>>
     if let Some(published) = watcher.publisher.on_metadata(metadata, address, !is_first) {
         let nodes = published.snapshot.nodes().len();
         info!(%address, nodes, data_center = %published.data_center, "watching the cluster");
-        if let Some((reach, own, lookers)) = looks {
+        if let Some(UnlistedSearch { reach, own, tasks }) = search {
             let (reach, reports) = (reach.clone(), watcher.reports.clone());
             let cluster = Arc::clone(&published.snapshot);
-            lookers.spawn(async move {
+            tasks.spawn(async move {
                 if let Some(error) = Box::pin(unlisted::find(reach, &own, &cluster)).await {
                     // The report is dropped when its reader has ended.
                     reports.send(ControlReport::Refused(error)).await.ok();

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use thiserror::Error as ThisError;
 
-use crate::connect::dial_error::DialError;
+use crate::connect::dial_error::DialErrorAt;
 use crate::topology::id::HostId;
 use cql::error::WireError;
 
@@ -29,6 +29,14 @@ pub enum ControlError {
         #[source]
         source: io::Error,
     },
+    /// No answer of the resolver in time.
+    #[error("cannot resolve {name} within {timeout_ms} ms")]
+    ResolveTimeout {
+        /// Host and port.
+        name: String,
+        /// The limit that passed.
+        timeout_ms: u64,
+    },
     /// A name without addresses.
     #[error("{name} has no address")]
     NoAddress {
@@ -37,7 +45,7 @@ pub enum ControlError {
     },
     /// The connection did not come about, or broke, or was refused something.
     #[error(transparent)]
-    Dial(#[from] DialError),
+    Dial(#[from] DialErrorAt),
     /// A cell of a system table that cannot be read.
     #[error("malformed {column} in {table}")]
     Cell {
@@ -115,6 +123,7 @@ impl ControlError {
             }
             Self::ContactPoint { .. }
             | Self::Resolve { .. }
+            | Self::ResolveTimeout { .. }
             | Self::NoAddress { .. }
             | Self::Dial(_)
             | Self::Cell { .. }
@@ -136,6 +145,7 @@ impl ControlError {
             }
             Self::ContactPoint { .. }
             | Self::Resolve { .. }
+            | Self::ResolveTimeout { .. }
             | Self::NoAddress { .. }
             | Self::Dial(_)
             | Self::Cell { .. }
@@ -159,8 +169,18 @@ pub fn chain(error: &dyn Error) -> String {
     text
 }
 
+/// What went wrong at a place, with all that caused it. An address is named once.
+#[must_use]
+pub fn at_place(place: &str, error: &ControlError) -> String {
+    if let ControlError::Dial(failed) = error
+        && place.contains(&failed.address.to_string())
+    {
+        return format!("{place}: {}", chain(&failed.error));
+    }
+    format!("{place}: {}", chain(error))
+}
+
 fn list(failures: &[(String, ControlError)]) -> impl fmt::Display {
-    let lines: Vec<String> =
-        failures.iter().map(|(place, error)| format!("{place}: {}", chain(error))).collect();
+    let lines: Vec<String> = failures.iter().map(|(place, error)| at_place(place, error)).collect();
     if lines.is_empty() { "none is known".to_owned() } else { lines.join("; ") }
 }

@@ -1,9 +1,9 @@
 //! One watching connection: topology and schema become snapshots.
 
-pub mod agenda;
+pub(crate) mod agenda;
 pub mod contact;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
-pub mod control;
+pub(crate) mod control;
 pub mod error;
 pub mod tables;
-pub mod watch;
+pub(crate) mod watch;

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::Sender;
 use tokio::time::sleep;
 
-use crate::connect::dial_error::{DialError, DialStep};
+use crate::connect::dial_error::{DialError, DialErrorAt, DialStep};
 use crate::control::agenda::{Agenda, AgendaSettings, Due};
 use crate::control::contact::connection::ControlConnection;
 use crate::control::error::ControlError;
@@ -29,7 +29,7 @@ use cql::response::event::Event;
 
 /// What is asked of the watching connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum ControlRequest {
+pub(crate) enum ControlRequest {
     /// Read the system tables soon: a tablet names a host that is not known.
     Refresh,
     /// Look for a node now: there is a login that can be borrowed.
@@ -41,7 +41,7 @@ pub enum ControlRequest {
 
 /// What the watching connection reports, in the order in which it became known.
 #[derive(Debug)]
-pub enum ControlReport {
+pub(crate) enum ControlReport {
     /// The cluster, or what is known of it, has changed.
     Published(Publication),
     /// The message of an EVENT about the schema, once for each change.
@@ -70,7 +70,7 @@ pub enum ControlReport {
 
 /// Why watching ended.
 #[derive(Debug)]
-pub enum End {
+pub(crate) enum End {
     /// The reader of the reports has ended.
     Closed,
     /// The connection failed.
@@ -85,7 +85,7 @@ impl<E: Into<ControlError>> From<E> for End {
 
 /// What stays when one node is watched after another.
 #[derive(Debug)]
-pub struct Watcher {
+pub(crate) struct Watcher {
     /// Makes snapshots.
     pub publisher: Publisher,
     /// When to do what.
@@ -102,7 +102,7 @@ pub struct Watcher {
 
 impl Watcher {
     /// Watches the node at `contact`, whose tables have just been read.
-    pub async fn watch<S>(
+    pub(crate) async fn watch<S>(
         &mut self,
         connection: &mut ControlConnection<S>,
         contact: SocketAddr,
@@ -198,13 +198,18 @@ impl Watcher {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         while let Some(message) = connection.take_event() {
-            self.on_event(message, agenda).await?;
+            self.on_event(connection.address(), message, agenda).await?;
         }
         Ok(())
     }
 
-    async fn on_event(&mut self, message: Vec<u8>, agenda: &mut Agenda) -> Result<(), End> {
-        let malformed = |source| DialError::Malformed { step: DialStep::Event, source };
+    async fn on_event(
+        &mut self,
+        from: SocketAddr,
+        message: Vec<u8>,
+        agenda: &mut Agenda,
+    ) -> Result<(), End> {
+        let malformed = |source| DialError::Malformed { step: DialStep::Event, source }.at(from);
         let event = Event::read(&message).map_err(malformed)?;
         agenda.on_event(&event, now_ms());
         self.reads.on_event(&event);
@@ -232,9 +237,9 @@ fn of_table(report: TableReport) -> ControlReport {
         TableReport::Key(key) => ControlReport::TableKey(key),
         TableReport::Tablets(page) => {
             if page.end == Some(ReadEnd::Refused) {
-                let fix = "GRANT SELECT ON system.tablets TO the role";
+                let hint = "GRANT SELECT ON system.tablets TO the role";
                 tracing::info!(
-                    fix,
+                    hint,
                     "no permission to read system.tablets: tablets are learned from answers instead"
                 );
             }
@@ -257,7 +262,7 @@ where
     };
     match answer {
         Ok(message) => Ok(Ok(message)),
-        Err(DialError::Refused(error, _)) => Ok(Err(error.code)),
+        Err(DialErrorAt { error: DialError::Refused(error, _), .. }) => Ok(Err(error.code)),
         Err(error) => Err(error.into()),
     }
 }

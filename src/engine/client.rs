@@ -196,6 +196,13 @@ impl Client {
         }
     }
 
+    /// Whether it has more under way than it may have: then not even the rest of a chunk is served.
+    #[inline]
+    #[must_use]
+    pub fn has_too_much_under_way(&self) -> bool {
+        self.in_flight > self.in_flight_max
+    }
+
     /// Whether it has as much under way as it may have: half of it once it is paused.
     #[inline]
     #[must_use]

@@ -203,8 +203,8 @@ impl Engine {
         self.do_todo();
     }
 
-    /// The cluster's word on a client's login. `false` when the client has left or its pool was closed
-    /// meanwhile; a pool that was opened for it must be closed then.
+    /// The cluster's word on a client's login; whether the client still waited for it. A pool that was opened for one
+    /// that left is closed like any other that no client uses.
     pub fn on_verdict(&mut self, client: ClientKey, verdict: LoginVerdict<'_>) -> bool {
         let is_there = logins::on_verdict(&mut self.core, client, verdict);
         self.do_todo();
@@ -395,8 +395,7 @@ impl Engine {
     #[inline]
     pub(super) fn look_at_memory(&mut self) {
         if self.core.memory.is_due() {
-            let local_bytes = self.features.local.statements().bytes();
-            self.features.memory.look(&mut self.core, local_bytes);
+            self.features.memory.look(&mut self.core);
             self.do_todo();
         }
     }

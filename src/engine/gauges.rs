@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::engine::core::core::Core;
 use crate::engine::features::clients::newcomers::is_new;
-use crate::facade::local_statements::LocalStatements;
 use crate::topology::id::NodeId;
 use crate::topology::table::TableId;
 use crate::upstream::lane::{Backlog, LaneLife};
@@ -55,7 +54,8 @@ pub struct Gauges {
 
 impl Gauges {
     /// Counts what there is. It walks all lanes and tables.
-    pub(crate) fn of(core: &Core, local: &LocalStatements) -> Self {
+    pub(crate) fn of(core: &Core) -> Self {
+        let local = &core.local_statements;
         let mut gauges = Self {
             clients: wide(core.clients.len()),
             newcomers: wide(core.clients.iter().filter(|(_, client)| is_new(client)).count()),

@@ -77,6 +77,6 @@ impl Engine {
     /// Counts what there is at this moment. It walks all lanes and tables: for a scrape only.
     #[must_use]
     pub fn gauges(&self) -> Gauges {
-        Gauges::of(&self.core, self.features.local.statements())
+        Gauges::of(&self.core)
     }
 }

@@ -68,7 +68,7 @@ impl Timers {
         match timer {
             Timer::Agreement => features.agreement.on_timer(core),
             Timer::SlowRead => copy_slow_reads(core, features),
-            Timer::Memory => look_at_memory(core, features),
+            Timer::Memory => features.memory.look(core),
             Timer::FullLanes => features.stalls.on_timer(core),
             Timer::Sweep => {
                 self.swept_us = core.now_us;
@@ -89,12 +89,6 @@ fn copy_slow_reads(core: &mut Core, features: &mut Features) {
             features.hedging.pair(slow.copy, SentCopy { lane: slow.lane, stream: id.0 });
         }
     }
-}
-
-/// Measures memory, and decides which clients are read.
-fn look_at_memory(core: &mut Core, features: &mut Features) {
-    let local_bytes = features.local.statements().bytes();
-    features.memory.look(core, local_bytes);
 }
 
 /// Gives up on what has waited too long, and gives back what is not used.
@@ -119,7 +113,7 @@ fn sweep(core: &mut Core, features: &mut Features) {
         }
     }
     if core.settings.limits.memory_bytes_max > 0 {
-        look_at_memory(core, features);
+        features.memory.look(core);
     }
     features.newcomers.expire(core);
     features.logins.expire(core);

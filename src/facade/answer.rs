@@ -75,7 +75,8 @@ impl<'a> Answer<'a> {
         table: &'a dyn VirtualTable,
         style: MetadataStyle,
         select: &'a Select,
-        (parameters, asked): (&Parameters<'a>, &'a Viewpoint<'a>),
+        parameters: &Parameters<'a>,
+        asked: &'a Viewpoint<'a>,
     ) -> Result<Self, Refusal> {
         let outputs = Outputs::new(table, select)?;
         check_keys(table, select)?;

@@ -52,7 +52,7 @@ impl Facade {
         parameters: &Parameters<'a>,
         asked: &'a Viewpoint<'a>,
     ) -> Result<Answer<'a>, Refusal> {
-        Answer::new(self.table(select.table)?, self.style, select, (parameters, asked))
+        Answer::new(self.table(select.table)?, self.style, select, parameters, asked)
     }
 
     /// The message of the RESULT Prepared of `select` under `id`, for protocol `version`.

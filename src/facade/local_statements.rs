@@ -15,7 +15,7 @@ const ENTRY_BYTES: usize = 64;
 
 /// A statement that was prepared here.
 #[derive(Debug)]
-pub enum LocalStatement {
+pub(crate) enum LocalStatement {
     /// A SELECT from a table that is answered here.
     Select(Box<Select>),
     /// A `USE` of this keyspace.
@@ -24,7 +24,7 @@ pub enum LocalStatement {
 
 /// Statements that were prepared here.
 #[derive(Debug, Default)]
-pub struct LocalStatements {
+pub(crate) struct LocalStatements {
     by_id: HashMap<[u8; ID_LEN], Arc<LocalStatement>>,
     bytes: usize,
 }
@@ -32,7 +32,7 @@ pub struct LocalStatements {
 impl LocalStatement {
     /// Bytes that it takes, roughly.
     #[must_use]
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         let own = match self {
             Self::Select(select) => select.weight(),
             Self::Use(keyspace) => keyspace.len(),
@@ -44,7 +44,7 @@ impl LocalStatement {
 impl LocalStatements {
     /// Keeps a statement. When there is no room all others are forgotten: their drivers prepare
     /// them again when they get UNPREPARED.
-    pub fn insert(&mut self, id: [u8; ID_LEN], statement: LocalStatement) {
+    pub(crate) fn insert(&mut self, id: [u8; ID_LEN], statement: LocalStatement) {
         let weight = statement.weight();
         if self.bytes + weight > BYTES_MAX {
             self.by_id.clear();
@@ -58,32 +58,26 @@ impl LocalStatements {
 
     /// The statement of an id.
     #[must_use]
-    pub fn get(&self, id: &[u8]) -> Option<Arc<LocalStatement>> {
+    pub(crate) fn get(&self, id: &[u8]) -> Option<Arc<LocalStatement>> {
         self.by_id.get(id).cloned()
     }
 
     /// The number of statements.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.by_id.len()
-    }
-
-    /// Whether there is no statement.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
     }
 
     /// Bytes that they take, roughly.
     #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 }
 
 /// The message of RESULT Prepared for a `USE`: no markers, no columns.
 #[must_use]
-pub fn prepared_use(id: &[u8; ID_LEN], version: u8) -> Vec<u8> {
+pub(crate) fn prepared_use(id: &[u8; ID_LEN], version: u8) -> Vec<u8> {
     let mut out = Vec::new();
     put_int(&mut out, ResultKind::Prepared.code());
     put_short_bytes(&mut out, id);

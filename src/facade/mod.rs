@@ -7,7 +7,7 @@ pub mod answer;
 pub mod console;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub mod facade;
-pub mod local_statements;
+pub(crate) mod local_statements;
 mod outputs;
 pub mod refusal;
 pub mod tables; // the tables that are answered here

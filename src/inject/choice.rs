@@ -5,14 +5,14 @@ use strsim::damerau_levenshtein;
 use crate::inject::sidecar::{Mode, Sidecar};
 
 /// What the names of our labels and annotations begin with.
-pub const PREFIX: &str = "shardlane.dev/";
+pub(crate) const PREFIX: &str = "shardlane.dev/";
 
 /// Whether a pod gets a sidecar: `enabled` or `true`, `disabled` or `false`.
-pub const INJECT: &str = "inject";
+pub(crate) const INJECT: &str = "inject";
 
 /// One thing that may be chosen.
 #[derive(Debug)]
-pub struct InjectOption {
+pub(crate) struct InjectOption {
     /// Its name: `shardlane.dev/NAME` is the annotation, `--NAME` the flag.
     pub name: &'static str,
     /// What stands for its value in the help.
@@ -81,7 +81,7 @@ impl Takes {
 }
 
 /// All choices.
-pub const ALL: &[InjectOption] = &[
+pub(crate) const ALL: &[InjectOption] = &[
     InjectOption {
         name: "mode",
         value_name: "MODE",
@@ -195,7 +195,7 @@ fn words(value: &str) -> Vec<String> {
 
 impl InjectOption {
     /// Sets it to `value`. The error says what it takes.
-    pub fn set(&self, sidecar: &mut Sidecar, value: &str) -> Result<(), String> {
+    pub(crate) fn set(&self, sidecar: &mut Sidecar, value: &str) -> Result<(), String> {
         match self.takes.fault(value) {
             Some(wanted) => Err(format!("takes {wanted}, not {value:?}")),
             None => {
@@ -207,7 +207,7 @@ impl InjectOption {
 }
 
 /// The choice that an annotation names. The error says which one it resembles.
-pub fn of_annotation(name: &str) -> Result<&'static InjectOption, String> {
+pub(crate) fn of_annotation(name: &str) -> Result<&'static InjectOption, String> {
     if let Some(choice) = ALL.iter().find(|choice| choice.name == name) {
         return Ok(choice);
     }

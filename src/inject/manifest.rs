@@ -13,7 +13,7 @@ use crate::inject::yaml::read::{ReadError, documents};
 
 /// A text with sidecars, and what was done to each object.
 #[derive(Debug)]
-pub struct Injected {
+pub(crate) struct Injected {
     /// The new text.
     pub text: String,
     /// One line for each object.
@@ -22,7 +22,7 @@ pub struct Injected {
 
 /// Why a text is not changed at all.
 #[derive(Debug, Error)]
-pub enum ManifestError {
+pub(crate) enum ManifestError {
     /// It is no YAML.
     #[error("not YAML: {0}")]
     Unreadable(#[from] ReadError),
@@ -33,7 +33,7 @@ pub enum ManifestError {
 
 /// Adds a sidecar to the template of each pod that does not refuse it. Documents and objects without pods stay as they
 /// are, byte by byte, and so does all else but the lines that are new.
-pub fn inject(text: &str, defaults: &Sidecar) -> Result<Injected, ManifestError> {
+pub(crate) fn inject(text: &str, defaults: &Sidecar) -> Result<Injected, ManifestError> {
     let (mut report, mut refused) = (Vec::new(), Vec::new());
     let (mut edits, mut wanted) = (Vec::new(), Vec::new());
     for document in documents(text)? {
@@ -78,7 +78,7 @@ fn plan_object(document: &Value, object: &Object<'_>, defaults: &Sidecar) -> Pla
     });
     let annotations = object.value.pointer("/metadata/annotations");
     match template {
-        Some(pod) => plan::plan(pod, &path, annotations, (Scope::All, defaults)),
+        Some(pod) => plan::plan(pod, &path, annotations, Scope::All, defaults),
         None => Plan::Refuse("it has no template for its pods".to_owned()),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 /// A part of a path into an object.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum PathPart {
+pub(crate) enum PathPart {
     /// The member with this name.
     Key(String),
     /// The item at this place.
@@ -25,7 +25,7 @@ impl From<usize> for PathPart {
 
 /// What is done at a path.
 #[derive(Clone, Debug, PartialEq)]
-pub enum PatchKind {
+pub(crate) enum PatchKind {
     /// The member, or the item that is there, becomes this.
     Set(Value),
     /// These become items of the list, before the one that has this place; behind the last one, where none has.
@@ -35,7 +35,7 @@ pub enum PatchKind {
 /// One change. Those of one plan are in such an order that each path leads to the same place in the original as in what
 /// the changes before it have made.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Operation {
+pub(crate) struct Operation {
     /// From the root of the object.
     pub path: Vec<PathPart>,
     /// What is done there.
@@ -44,7 +44,7 @@ pub struct Operation {
 
 /// The changes as a JSON Patch (RFC 6902).
 #[must_use]
-pub fn to_patch(operations: &[Operation]) -> Value {
+pub(crate) fn to_patch(operations: &[Operation]) -> Value {
     operations.iter().flat_map(Operation::to_patch).collect()
 }
 
@@ -67,7 +67,7 @@ impl Operation {
     }
 
     /// Changes `object`; `None` when the path leads nowhere.
-    pub fn apply(&self, object: &mut Value) -> Option<()> {
+    pub(crate) fn apply(&self, object: &mut Value) -> Option<()> {
         match &self.deed {
             PatchKind::Set(value) => {
                 let (last, before) = self.path.split_last()?;
@@ -104,7 +104,7 @@ fn walk<'a>(object: &'a mut Value, path: &[PathPart]) -> Option<&'a mut Value> {
 
 /// A path as JSON Pointer (RFC 6901).
 #[must_use]
-pub fn pointer(path: &[PathPart]) -> String {
+pub(crate) fn pointer(path: &[PathPart]) -> String {
     let part = |step: &PathPart| match step {
         PathPart::Key(key) => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
         PathPart::Index(index) => format!("/{index}"),

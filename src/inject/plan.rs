@@ -21,7 +21,7 @@ const MESH_SETUP: [&str; 6] = [
 
 /// What becomes of a pod.
 #[derive(Debug, PartialEq)]
-pub enum Plan {
+pub(crate) enum Plan {
     /// It gets a sidecar by these changes.
     Change(Vec<Operation>),
     /// It stays as it is, as it should.
@@ -32,7 +32,7 @@ pub enum Plan {
 
 /// Which pods get a sidecar.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// All but those that want none.
     All,
     /// Those that ask for one.
@@ -42,13 +42,14 @@ pub enum Scope {
 /// The changes of `pod`, which has `metadata` and `spec` and is at `path`. `outer` are annotations of the object that it
 /// is the template of; its own count more.
 #[must_use]
-pub fn plan(
+pub(crate) fn plan(
     pod: &Value,
     path: &[PathPart],
     outer: Option<&Value>,
-    (scope, defaults): (Scope, &Sidecar),
+    scope: Scope,
+    defaults: &Sidecar,
 ) -> Plan {
-    let sidecar = match wanted(pod, outer, (scope, defaults)) {
+    let sidecar = match wanted(pod, outer, scope, defaults) {
         Ok(sidecar) => sidecar,
         Err(plan) => return plan,
     };
@@ -63,7 +64,8 @@ pub fn plan(
 fn wanted(
     pod: &Value,
     outer: Option<&Value>,
-    (scope, defaults): (Scope, &Sidecar),
+    scope: Scope,
+    defaults: &Sidecar,
 ) -> Result<Sidecar, Plan> {
     let annotations = ours(outer).chain(ours(pod.pointer("/metadata/annotations")));
     let annotations: Map<String, Value> =
@@ -186,8 +188,8 @@ impl Changes<'_> {
             Mode::Classic => "containers",
         };
         let place = place_of_sidecar(pod, sidecar.mode);
-        inserted.extend(self.insert(pod, &["spec", list], (place, vec![sidecar.container()]))?);
-        inserted.extend(self.insert(pod, &["spec", "volumes"], (0, sidecar.volumes()))?);
+        inserted.extend(self.insert(pod, &["spec", list], place, vec![sidecar.container()])?);
+        inserted.extend(self.insert(pod, &["spec", "volumes"], 0, sidecar.volumes())?);
         self.operations.extend(inserted);
         Ok(())
     }
@@ -237,7 +239,8 @@ impl Changes<'_> {
         &mut self,
         pod: &Value,
         place: &[&str],
-        (before, values): (usize, Vec<Value>),
+        before: usize,
+        values: Vec<Value>,
     ) -> Result<Option<Operation>, String> {
         let path = self.at(place, None);
         let found = pod.pointer(&format!("/{}", place.join("/"))).unwrap_or(&Value::Null);
@@ -321,7 +324,7 @@ mod tests {
             port_env: vec!["PORT".to_owned()],
             ..Sidecar::default()
         };
-        let plan = plan(pod, &[], None, (Scope::All, &sidecar));
+        let plan = plan(pod, &[], None, Scope::All, &sidecar);
         let Plan::Change(operations) = plan else { panic!("{plan:?}") };
         let patch = to_patch(&operations);
         let paths = patch.as_array().unwrap().iter().map(|step| step["path"].as_str().unwrap());

@@ -15,7 +15,7 @@ const WARNING_BYTES_MAX: usize = 256;
 
 /// Why there is no answer. The API server then admits the pod by its `failurePolicy`.
 #[derive(Debug, Error)]
-pub enum ReviewError {
+pub(crate) enum ReviewError {
     /// No JSON.
     #[error("not JSON: {0}")]
     Unreadable(#[from] serde_json::Error),
@@ -26,7 +26,7 @@ pub enum ReviewError {
 
 /// An answer, and what it does.
 #[derive(Debug)]
-pub struct Review {
+pub(crate) struct Review {
     /// The AdmissionReview to send back.
     pub answer: Value,
     /// Namespace and name of the object, for the log; the name of a pod is not known before it is there.
@@ -37,7 +37,7 @@ pub struct Review {
 
 /// What an answer does.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum ReviewVerdict {
+pub(crate) enum ReviewVerdict {
     /// The pod gets a sidecar.
     Injected,
     /// The object stays as it is, as it should.
@@ -47,7 +47,7 @@ pub enum ReviewVerdict {
 }
 
 /// The answer to a request's body. Whatever is asked about is allowed.
-pub fn review(body: &[u8], defaults: &Sidecar) -> Result<Review, ReviewError> {
+pub(crate) fn review(body: &[u8], defaults: &Sidecar) -> Result<Review, ReviewError> {
     let asked: Value = serde_json::from_slice(body)?;
     let text = |pointer: &str| asked.pointer(pointer).and_then(Value::as_str);
     if (text("/apiVersion"), text("/kind")) != (Some(VERSION), Some("AdmissionReview")) {
@@ -60,7 +60,7 @@ pub fn review(body: &[u8], defaults: &Sidecar) -> Result<Review, ReviewError> {
         && matches!(text("/request/subResource"), None | Some(""));
     let object = asked.pointer("/request/object").unwrap_or(&Value::Null);
     let planned = if is_new_pod {
-        plan(object, &[], None, (Scope::Annotated, defaults))
+        plan(object, &[], None, Scope::Annotated, defaults)
     } else {
         Plan::Leave("it is no new pod")
     };

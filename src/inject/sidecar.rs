@@ -3,23 +3,23 @@
 use serde_json::{Value, json};
 
 /// Name of the container; a pod that has one of this name has a sidecar.
-pub const CONTAINER: &str = "shardlane";
+pub(crate) const CONTAINER: &str = "shardlane";
 
 /// User and group of the image.
-pub const USER: u32 = 65_532;
+pub(crate) const USER: u32 = 65_532;
 
 /// Where the application's driver connects.
-pub const HOST: &str = "127.0.0.1";
+pub(crate) const HOST: &str = "127.0.0.1";
 
 /// The port there.
-pub const PORT: &str = "9042";
+pub(crate) const PORT: &str = "9042";
 
 /// Where probes and metrics are. The kubelet and the scraper come from outside of the pod.
 const ADMIN: &str = "0.0.0.0:9380";
 
 /// How the container starts and ends.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// An init container with `restartPolicy: Always`: it starts before the application and ends after it.
     #[default]
     Native,
@@ -30,7 +30,7 @@ pub enum Mode {
 impl Mode {
     /// The mode of this name.
     #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
         match word {
             "native" => Some(Self::Native),
             "classic" => Some(Self::Classic),
@@ -41,7 +41,7 @@ impl Mode {
 
 /// What is chosen for the sidecar of one pod. Every text was checked by its choice.
 #[derive(Clone, Debug)]
-pub struct Sidecar {
+pub(crate) struct Sidecar {
     /// How it starts and ends.
     pub mode: Mode,
     /// Image.
@@ -106,7 +106,7 @@ struct Mount {
 
 impl Sidecar {
     /// What contradicts itself or is missing.
-    pub fn check(&self) -> Result<(), &'static str> {
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
         if self.contact_points.is_none() && self.config_map.is_none() {
             return Err("neither contact points nor a config map is given: where is the cluster?");
         }
@@ -121,13 +121,13 @@ impl Sidecar {
 
     /// Whether it reads files that only its group may read.
     #[must_use]
-    pub fn has_secrets(&self) -> bool {
+    pub(crate) fn has_secrets(&self) -> bool {
         self.password_secret.is_some() || self.tls_secret.is_some()
     }
 
     /// Its container.
     #[must_use]
-    pub fn container(&self) -> Value {
+    pub(crate) fn container(&self) -> Value {
         let mounts = self.mounts();
         let mounted = mounts.iter().map(|mount| match mount.is_written {
             true => json!({"name": mount.volume, "mountPath": mount.path}),
@@ -138,8 +138,8 @@ impl Sidecar {
             "image": self.image,
             "args": self.args(),
             "ports": [{"name": "shardlane-admin", "containerPort": 9380}],
-            "startupProbe": probe("/startup", (1, 2, 60)),
-            "livenessProbe": probe("/livez", (10, 5, 6)),
+            "startupProbe": Probe { path: "/startup", period_s: 1, timeout_s: 2, failures: 60 }.to_json(),
+            "livenessProbe": Probe { path: "/livez", period_s: 10, timeout_s: 5, failures: 6 }.to_json(),
             "resources": {
                 "requests": {"cpu": self.cpu_request, "memory": self.memory_request},
                 "limits": {"memory": self.memory_limit},
@@ -176,7 +176,7 @@ impl Sidecar {
 
     /// Its volumes.
     #[must_use]
-    pub fn volumes(&self) -> Vec<Value> {
+    pub(crate) fn volumes(&self) -> Vec<Value> {
         let volume = |mount: Mount| {
             let mut volume = mount.source;
             if let Some(members) = volume.as_object_mut() {
@@ -250,12 +250,22 @@ impl Sidecar {
     }
 }
 
-/// A probe with its period, time-out and failures.
-fn probe(path: &str, (period, timeout, failures): (u32, u32, u32)) -> Value {
-    json!({
-        "httpGet": {"path": path, "port": "shardlane-admin"},
-        "periodSeconds": period,
-        "timeoutSeconds": timeout,
-        "failureThreshold": failures,
-    })
+/// How the sidecar is asked whether it works.
+struct Probe {
+    path: &'static str,
+    period_s: u32,
+    timeout_s: u32,
+    /// After so many in a row without success something is done about it.
+    failures: u32,
+}
+
+impl Probe {
+    fn to_json(&self) -> Value {
+        json!({
+            "httpGet": {"path": self.path, "port": "shardlane-admin"},
+            "periodSeconds": self.period_s,
+            "timeoutSeconds": self.timeout_s,
+            "failureThreshold": self.failures,
+        })
+    }
 }

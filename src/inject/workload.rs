@@ -6,7 +6,7 @@ use crate::inject::operation::PathPart;
 
 /// One object, or an item of a list.
 #[derive(Debug)]
-pub struct Object<'a> {
+pub(crate) struct Object<'a> {
     /// Where it is in the document.
     pub path: Vec<PathPart>,
     /// It.
@@ -27,7 +27,7 @@ const WORKLOADS: &[(&str, &str, &[&str])] = &[
 
 /// The object of a document, or those of its list.
 #[must_use]
-pub fn objects(document: &Value) -> Vec<Object<'_>> {
+pub(crate) fn objects(document: &Value) -> Vec<Object<'_>> {
     let is_list = kind(document).ends_with("List");
     let items = is_list.then(|| document.get("items")?.as_array()).flatten();
     match items {
@@ -43,7 +43,7 @@ pub fn objects(document: &Value) -> Vec<Object<'_>> {
 impl Object<'_> {
     /// Kind and name, as people read them.
     #[must_use]
-    pub fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         let metadata = self.value.get("metadata");
         let named = |key| metadata.and_then(|metadata| metadata.get(key)).and_then(Value::as_str);
         let name = named("name").or_else(|| named("generateName")).unwrap_or_default();
@@ -56,13 +56,13 @@ impl Object<'_> {
 
     /// Whether it makes pods that end by themselves.
     #[must_use]
-    pub fn is_job(&self) -> bool {
+    pub(crate) fn is_job(&self) -> bool {
         group(self.value) == Some("batch")
     }
 
     /// The way to the template of its pods, from the document's root; `None` without pods.
     #[must_use]
-    pub fn template(&self) -> Option<Vec<PathPart>> {
+    pub(crate) fn template(&self) -> Option<Vec<PathPart>> {
         let (_, _, way) = WORKLOADS
             .iter()
             .find(|(of, name, _)| group(self.value) == Some(of) && kind(self.value) == *name)?;

@@ -240,7 +240,7 @@ fn for_refusals(descriptors_max: u64) -> u64 {
 
 /// What to do about an address or path that cannot be bound.
 #[must_use]
-pub fn fix(place: &Bind, error: &io::Error) -> &'static str {
+pub fn hint(place: &Bind, error: &io::Error) -> &'static str {
     let is_path = matches!(place, Bind::Unix(_));
     let kind = error.kind();
     if kind == io::ErrorKind::AddrInUse && is_path {

@@ -2,5 +2,5 @@
 
 pub mod client_tls;
 pub mod listener;
-pub mod passed;
-pub mod unix_listener;
+pub(crate) mod passed;
+pub(crate) mod unix_listener;

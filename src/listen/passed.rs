@@ -10,7 +10,7 @@ use listenfd::ListenFd;
 
 /// TCP listeners by their addresses.
 #[derive(Debug, Default)]
-pub struct Passed {
+pub(crate) struct Passed {
     listeners: Vec<(SocketAddr, TcpListener)>,
 }
 
@@ -18,7 +18,7 @@ impl Passed {
     /// Takes those that the environment of this process names (`LISTEN_FDS`, `LISTEN_PID`), once. To be called while the
     /// process has one thread, as it changes the environment. What is no TCP socket is closed.
     #[must_use]
-    pub fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         // Those of the process that started this one are not for it.
         let is_ours = env::var("LISTEN_PID").is_ok_and(|pid| pid == process::id().to_string());
         let mut all = if is_ours { ListenFd::from_env() } else { ListenFd::empty() };
@@ -28,7 +28,7 @@ impl Passed {
     }
 
     /// The listener at an address, if there is one.
-    pub fn take(&mut self, address: SocketAddr) -> Option<OwnedFd> {
+    pub(crate) fn take(&mut self, address: SocketAddr) -> Option<OwnedFd> {
         let at = self.listeners.iter().position(|(known, _)| *known == address)?;
         Some(self.listeners.swap_remove(at).1.into())
     }

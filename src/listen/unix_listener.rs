@@ -18,7 +18,7 @@ pub(super) const BACKLOG: i32 = 1024;
 
 /// Listens at a path; the file goes when this is dropped.
 #[derive(Debug)]
-pub struct UnixSocket {
+pub(crate) struct UnixSocket {
     listener: UnixListener,
     path: PathBuf,
     /// Device and inode of the file that we made; a successor's file is left alone.
@@ -28,7 +28,7 @@ pub struct UnixSocket {
 impl UnixSocket {
     /// Makes the socket's file, with permissions `mode`. One that a process left behind is
     /// removed first, but only if no process listens at it. Called within a runtime.
-    pub fn bind(path: &Path, mode: u32) -> io::Result<Self> {
+    pub(crate) fn bind(path: &Path, mode: u32) -> io::Result<Self> {
         remove_stale(path)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
@@ -43,7 +43,7 @@ impl UnixSocket {
 
     /// Listens at a path where another process listens, by its descriptor. The file is that process's until
     /// [`UnixSocket::own`].
-    pub fn take_over(path: &Path, descriptor: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn take_over(path: &Path, descriptor: OwnedFd) -> io::Result<Self> {
         let listener = std::os::unix::net::UnixListener::from(descriptor);
         listener.set_nonblocking(true)?;
         let listener = UnixListener::from_std(listener)?;
@@ -52,7 +52,7 @@ impl UnixSocket {
 
     /// The file is this process's from now on, and so is the process id that clients see (`SO_PEERCRED`): the kernel
     /// takes it from the process that called `listen` last.
-    pub fn own(&mut self) {
+    pub(crate) fn own(&mut self) {
         if let Err(error) = SockRef::from(&self.listener).listen(BACKLOG) {
             tracing::debug!(%error, "clients of a Unix socket see the id of the process before");
         }
@@ -61,18 +61,18 @@ impl UnixSocket {
     }
 
     /// The file is another process's from now on.
-    pub fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.file = None;
     }
 
     /// The next client.
-    pub async fn accept(&self) -> io::Result<UnixStream> {
+    pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
         self.listener.accept().await?.0.into_std()
     }
 
     /// The file.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 

@@ -19,7 +19,7 @@ const STARTED_ANEW: (&str, &str) = ("MALLOC_SET_BY_SHARDLANE", "1");
 /// Starts this process anew, as the same process, with an allocator that gives memory back. Returns where
 /// that is done already, the operator has chosen otherwise, or it is not possible. Call it before anything
 /// is opened.
-pub fn give_memory_back() {
+pub(crate) fn give_memory_back() {
     let names = VARIABLES.map(|(name, _)| name);
     if !cfg!(target_env = "gnu") || is_chosen(&names) {
         return;

@@ -11,7 +11,7 @@ const BYTES_MAX: u64 = 1 << 20;
 const USUAL_BYTES: usize = 4096;
 
 /// Reads a file that is one: a pipe, or a device, may never end, or never begin.
-pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return Err(fault("not a regular file, which can be read again when it changes"));
     }
@@ -19,7 +19,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Reads a file that a program wrote, of `bytes_max` at most.
-pub fn read_up_to(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_up_to(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let found = fs::metadata(path)?;
     if !found.is_file() {
         return Err(fault("not a regular file"));
@@ -33,7 +33,7 @@ pub fn read_up_to(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Reads the text of a file once, which may come through a pipe.
-pub fn read_text(path: &Path) -> io::Result<String> {
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(read_once(path)?).map_err(|_| fault("not a text in UTF-8"))
 }
 

@@ -5,7 +5,7 @@ const PAUSE_US: u64 = 10_000_000;
 
 /// Lets a repeating line be logged once in a while, and counts the occurrences in between.
 #[derive(Debug)]
-pub struct LogThrottle {
+pub(crate) struct LogThrottle {
     pause_us: u64,
     logged_us: Option<u64>,
     suppressed: u64,
@@ -21,12 +21,12 @@ impl Default for LogThrottle {
 impl LogThrottle {
     /// One line in `pause_us` microseconds.
     #[must_use]
-    pub const fn every(pause_us: u64) -> Self {
+    pub(crate) const fn every(pause_us: u64) -> Self {
         Self { pause_us, logged_us: None, suppressed: 0 }
     }
 
     /// Returns the number of suppressed occurrences if the line may be logged now.
-    pub fn next(&mut self, now_us: u64) -> Option<u64> {
+    pub(crate) fn next(&mut self, now_us: u64) -> Option<u64> {
         if self.logged_us.is_some_and(|logged_us| now_us.saturating_sub(logged_us) < self.pause_us)
         {
             self.suppressed += 1;

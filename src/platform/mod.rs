@@ -1,9 +1,9 @@
 //! What the machine provides: the clock, memory, small files, and a limit on log lines that repeat.
 
-pub mod allocator;
-pub mod bounded_file;
+pub(crate) mod allocator;
+pub(crate) mod bounded_file;
 pub mod clock;
-pub mod log_throttle;
+pub(crate) mod log_throttle;
 pub mod memory;
-pub mod replaced_file;
-pub mod service_manager;
+pub(crate) mod replaced_file;
+pub(crate) mod service_manager;

@@ -11,7 +11,7 @@ const HEAD_BYTES: u64 = 64;
 /// The file that is to take another's place. It is written beside it; what a process left behind there is
 /// overwritten. Dropped before [`ReplacedFile::commit`], it is removed and the other one stays.
 #[derive(Debug)]
-pub struct ReplacedFile {
+pub(crate) struct ReplacedFile {
     file: File,
     draft: PathBuf,
     target: PathBuf,
@@ -21,7 +21,7 @@ pub struct ReplacedFile {
 impl ReplacedFile {
     /// Begins an empty file that only its owner may read. What is no regular file is never replaced, and
     /// neither is a file of others: `is_ours` judges one by its first 64 bytes.
-    pub fn begin(target: &Path, is_ours: impl Fn(&[u8]) -> bool) -> io::Result<Self> {
+    pub(crate) fn begin(target: &Path, is_ours: impl Fn(&[u8]) -> bool) -> io::Result<Self> {
         check(target, is_ours)?;
         let mut draft = target.as_os_str().to_owned();
         draft.push(".new");
@@ -33,12 +33,12 @@ impl ReplacedFile {
     }
 
     /// Appends bytes.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)
     }
 
     /// Puts it in the other's place.
-    pub fn commit(mut self) -> io::Result<()> {
+    pub(crate) fn commit(mut self) -> io::Result<()> {
         // Its bytes are on the disk before its name is: otherwise a crash may leave the name alone.
         self.file.sync_all()?;
         fs::rename(&self.draft, &self.target)?;

@@ -10,24 +10,24 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process;
 
 /// Clients are served, by this process.
-pub fn notify_ready() {
+pub(crate) fn notify_ready() {
     notify(&format!("MAINPID={}\nREADY=1\nSTATUS=", process::id()));
 }
 
 /// The process is about to end.
-pub fn notify_stopping() {
+pub(crate) fn notify_stopping() {
     notify("STOPPING=1");
 }
 
 /// The line that says why this process ends without having served: `systemctl status` shows it.
 #[must_use]
-pub fn status_of_end(why: &str) -> String {
+pub(crate) fn status_of_end(why: &str) -> String {
     let line: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     format!("STATUS=process {} has ended: {line}", process::id())
 }
 
 /// Sends lines of `NAME=value`.
-pub fn notify(state: &str) {
+pub(crate) fn notify(state: &str) {
     let sent = connect().map(|manager| manager.send(state.as_bytes()));
     if let Some(Err(error)) = sent {
         tracing::debug!(%error, state, "the service manager was not notified");
@@ -36,7 +36,7 @@ pub fn notify(state: &str) {
 
 /// A socket to the service manager; `None` when there is none.
 #[must_use]
-pub fn connect() -> Option<UnixDatagram> {
+pub(crate) fn connect() -> Option<UnixDatagram> {
     let address = env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty())?;
     match connect_to(&address) {
         Ok(manager) => Some(manager),

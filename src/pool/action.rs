@@ -64,7 +64,7 @@ pub enum PoolNotice {
         /// Why.
         reason: String,
         /// What to do about it.
-        fix: String,
+        hint: String,
     },
     /// A node cannot be reached for a while.
     NodeAway {
@@ -89,7 +89,7 @@ pub enum PoolNotice {
         /// Why.
         reason: String,
         /// What to do about it.
-        fix: String,
+        hint: String,
     },
     /// A node divides its data otherwise.
     Resharded {

@@ -99,7 +99,7 @@ pub struct DialFailure {
     /// What went wrong, for people.
     pub reason: String,
     /// What to do about it, for people.
-    pub fix: String,
+    pub hint: String,
 }
 
 /// What a failed try says of the node.
@@ -162,7 +162,7 @@ mod tests {
         let says = |code, message: &str| {
             let error = NodeError { code, message: message.to_owned(), body: [].into() };
             let kind = FailureKind::Refused(RefusedStep::Login, error);
-            DialFailure { kind, reason: String::new(), fix: String::new() }
+            DialFailure { kind, reason: String::new(), hint: String::new() }
                 .refused_login()
                 .is_some()
         };

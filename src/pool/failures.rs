@@ -7,13 +7,13 @@ use crate::pool::nodes::node_state::Outage;
 use crate::pool::pool_manager::PoolManager;
 use crate::pool::refill::lane_slots::Dial;
 use crate::pool::refill::refiller::RefillerKey;
-use crate::upstream::lane::PoolId;
+use crate::upstream::lane::{LANE_RESPONSE, PoolId};
 use cql::error_code::ErrorCode;
 use cql::frame::{FrameHead, write_frame};
 use cql::opcode::Opcode;
 
 /// What to do about a shard-aware port that does not answer.
-const CLOSED_PORT_FIX: &str = "let connections from here pass to the node's shard-aware port \
+const CLOSED_PORT_HINT: &str = "let connections from here pass to the node's shard-aware port \
      (native_shard_aware_transport_port), or set lanes.shard_aware_port to false: each shard is found \
      by trial at the plain port meanwhile";
 
@@ -30,12 +30,12 @@ impl PoolManager {
         let Some(refiller) = self.refillers.get_mut(&key) else { return };
         let dial = refiller.on_failed(id, failure, now_ms);
         let target = *refiller.target();
-        let (reason, fix) = (failure.reason.clone(), failure.fix.clone());
+        let (reason, hint) = (failure.reason.clone(), failure.hint.clone());
         let notice = match (&failure.kind, dial) {
             // Its client gets the node's own ERROR.
             (FailureKind::Refused(RefusedStep::Use, _), _) => None,
             (FailureKind::Broken, Dial::Any) => match refiller.node().on_unreachable(now_ms) {
-                Some(Outage::Lost) => Some(PoolNotice::NodeLost { target, reason, fix }),
+                Some(Outage::Lost) => Some(PoolNotice::NodeLost { target, reason, hint }),
                 Some(Outage::StillAway { away_ms }) => {
                     Some(PoolNotice::NodeAway { target, reason, away_s: away_ms / 1_000 })
                 }
@@ -45,7 +45,7 @@ impl PoolManager {
             (FailureKind::Broken, Dial::Shard { .. }) => None,
             (FailureKind::NoSourcePort | FailureKind::Refused(..), _) => {
                 let is_logged = refiller.node().is_refusal_logged(now_ms);
-                is_logged.then_some(PoolNotice::NoLane { target, reason, fix })
+                is_logged.then_some(PoolNotice::NoLane { target, reason, hint })
             }
         };
         if let Some(notice) = notice {
@@ -60,8 +60,8 @@ impl PoolManager {
         let now_ms = self.now_ms();
         let Some(refiller) = self.refillers.get(&key) else { return };
         if refiller.node().is_refusal_logged(now_ms) {
-            let (target, fix) = (*refiller.target(), CLOSED_PORT_FIX.to_owned());
-            self.orders.push(PoolAction::Log(PoolNotice::NoLane { target, reason, fix }));
+            let (target, hint) = (*refiller.target(), CLOSED_PORT_HINT.to_owned());
+            self.orders.push(PoolAction::Log(PoolNotice::NoLane { target, reason, hint }));
         }
     }
 
@@ -93,7 +93,7 @@ fn error_frame(error: &NodeError) -> Vec<u8> {
     let mut frame = Vec::new();
     write_frame(
         &mut frame,
-        FrameHead { version: 0x84, flags: 0, stream: 0 },
+        FrameHead { version: LANE_RESPONSE, flags: 0, stream: 0 },
         Opcode::Error,
         |out| {
             out.extend_from_slice(&error.body);

@@ -10,7 +10,7 @@ use cql::statement::write_type::WriteType;
 
 /// What is done with the children of a BATCH that are texts.
 #[derive(Clone, Copy, Debug)]
-pub enum ChildTexts<'a> {
+pub(crate) enum ChildTexts<'a> {
     /// They are read.
     Read {
         /// The keyspace of the client.
@@ -24,7 +24,7 @@ pub enum ChildTexts<'a> {
 
 /// What the children of a BATCH say about where it may go.
 #[derive(Debug)]
-pub struct BatchPlace<'a> {
+pub(crate) struct BatchPlace<'a> {
     /// The partition of the first child that names one.
     pub(super) found: Option<Place>,
     /// That child, if it is a text, and why it goes to a replica.
@@ -44,13 +44,13 @@ pub struct BatchPlace<'a> {
 impl<'a> BatchPlace<'a> {
     /// The first child that names a partition, if it is a text.
     #[must_use]
-    pub fn text(&self) -> Option<BoundText<'a>> {
+    pub(crate) fn text(&self) -> Option<BoundText<'a>> {
         self.text.map(|(text, _)| text)
     }
 
     /// The table of the first child that names a partition.
     #[must_use]
-    pub fn table(&self) -> Option<TableId> {
+    pub(crate) fn table(&self) -> Option<TableId> {
         match self.found {
             Some(Place::At(table, _)) => Some(table),
             Some(Place::Nowhere(_)) | None => None,

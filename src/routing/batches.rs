@@ -19,7 +19,11 @@ const CHILD_BYTES: usize = 64;
 
 impl Router {
     /// Looks through the children of a BATCH, once: the lanes that it may take depend on them, too.
-    pub fn look_through<'a>(&mut self, batch: &Batch<'a>, texts: ChildTexts<'a>) -> BatchPlace<'a> {
+    pub(crate) fn look_through<'a>(
+        &mut self,
+        batch: &Batch<'a>,
+        texts: ChildTexts<'a>,
+    ) -> BatchPlace<'a> {
         let mut place = BatchPlace {
             found: None,
             text: None,
@@ -38,7 +42,7 @@ impl Router {
             let id = match child.statement {
                 ChildStatement::Prepared(id) => id,
                 ChildStatement::Text(text) => {
-                    self.look_at_text(&mut place, (text, child.values), texts);
+                    self.look_at_text(&mut place, text, child.values, texts);
                     continue;
                 }
             };
@@ -78,7 +82,8 @@ impl Router {
     fn look_at_text<'a>(
         &mut self,
         place: &mut BatchPlace<'a>,
-        (text, values): (&'a str, Values<'a>),
+        text: &'a str,
+        values: Values<'a>,
         texts: ChildTexts<'a>,
     ) {
         place.read_bytes += CHILD_BYTES + text.len();
@@ -103,7 +108,7 @@ impl Router {
     }
 
     /// Routes a BATCH by its first child that names one partition.
-    pub fn batch<F: LaneCandidates>(
+    pub(crate) fn batch<F: LaneCandidates>(
         &mut self,
         place: &BatchPlace<'_>,
         view: &F,

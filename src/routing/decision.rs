@@ -135,7 +135,7 @@ impl Reason {
     /// What an operator can do so that requests no longer go where this reason sends them; `None` where
     /// nothing is wrong.
     #[must_use]
-    pub fn advice(self) -> Option<&'static str> {
+    pub fn hint(self) -> Option<&'static str> {
         Some(match self {
             Self::TabletReplica
             | Self::RingReplica

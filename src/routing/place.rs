@@ -6,7 +6,7 @@ use cql::token::token::Token;
 
 /// Where a statement's rows are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Place {
+pub(crate) enum Place {
     /// In the partition of this token, or from there on.
     At(TableId, Token),
     /// Anywhere, for this reason.

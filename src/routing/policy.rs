@@ -6,7 +6,7 @@ use crate::topology::tablet::Replica;
 use cql::token::shard::{ShardId, Sharder};
 
 /// What the policy asks about lanes; only lanes of the local data center are seen.
-pub trait LaneCandidates {
+pub(crate) trait LaneCandidates {
     /// Names a lane.
     type Lane: Copy + Eq;
 
@@ -53,7 +53,7 @@ pub trait LaneCandidates {
 
 /// How to choose among replicas.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Order {
+pub(crate) enum Order {
     /// Local rack first, then the least busy; `turn` breaks ties.
     LeastBusy {
         /// A number that grows with each request.
@@ -65,7 +65,7 @@ pub enum Order {
 
 /// What was chosen, and what could not be.
 #[derive(Clone, Copy, Debug)]
-pub struct LaneChoice<L> {
+pub(crate) struct LaneChoice<L> {
     /// Lane and reason; `None` when there is no lane at all.
     pub decision: Option<Decision<L>>,
     /// A replica that was passed over because no lane leads to it, where lanes are opened on demand.
@@ -75,13 +75,13 @@ pub struct LaneChoice<L> {
 impl<L> LaneChoice<L> {
     /// A choice without replicas to pass over.
     #[must_use]
-    pub fn of(decision: Option<Decision<L>>) -> Self {
+    pub(crate) fn of(decision: Option<Decision<L>>) -> Self {
         Self { decision, missing: None }
     }
 
     /// The same for `reason`, if it leads to a replica's shard: a text names the partition.
     #[must_use]
-    pub fn by_text(mut self, reason: Reason) -> Self {
+    pub(crate) fn by_text(mut self, reason: Reason) -> Self {
         if let Some(decision) = &mut self.decision
             && matches!(decision.reason, Reason::TabletReplica | Reason::RingReplica)
         {
@@ -92,7 +92,7 @@ impl<L> LaneChoice<L> {
 }
 
 /// Chooses a lane among `replicas`.
-pub fn choose<F: LaneCandidates>(
+pub(crate) fn choose<F: LaneCandidates>(
     view: &F,
     replicas: &(impl Iterator<Item = Replica> + Clone),
     order: Order,
@@ -145,7 +145,11 @@ fn beside<F: LaneCandidates>(
 }
 
 /// Chooses the least busy lane of all.
-pub fn any<F: LaneCandidates>(view: &F, order: Order, reason: Reason) -> Option<Decision<F::Lane>> {
+pub(crate) fn any<F: LaneCandidates>(
+    view: &F,
+    order: Order,
+    reason: Reason,
+) -> Option<Decision<F::Lane>> {
     let turn = match order {
         Order::LeastBusy { turn } => turn,
         Order::Fixed => 0,

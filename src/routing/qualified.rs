@@ -6,7 +6,7 @@ use cql::statement::statement::{NotUnderstood, TableStatement};
 /// Whether a statement, or each of a batch by text, names the keyspace of its table, so that its
 /// client's keyspace does not matter.
 #[must_use]
-pub fn is_qualified(text: &str) -> bool {
+pub(crate) fn is_qualified(text: &str) -> bool {
     let names_keyspace = |statement: &TableStatement<'_>| statement.table.keyspace.is_some();
     match TableStatement::read(text) {
         Ok(statement) => names_keyspace(&statement),

@@ -10,7 +10,7 @@ use cql::statement::write_type::WriteType;
 
 /// Where a request goes, and what statement it runs.
 #[derive(Clone, Debug)]
-pub struct Routed<L> {
+pub(crate) struct Routed<L> {
     /// Lane and reason; `None` when there is no lane.
     pub decision: Option<Decision<L>>,
     /// Its table, when it is known.

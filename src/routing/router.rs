@@ -26,7 +26,7 @@ use cql::token::shard::ShardId;
 
 /// Routes requests; one for each worker.
 #[derive(Debug)]
-pub struct Router {
+pub(crate) struct Router {
     /// Prepared statements.
     pub catalog: Catalog,
     /// Learned tablets.
@@ -49,7 +49,7 @@ pub struct Router {
 impl Router {
     /// A router that knows nothing yet.
     #[must_use]
-    pub fn new(catalog: Catalog, tablets: TabletMap, snapshot: Arc<Snapshot>) -> Self {
+    pub(crate) fn new(catalog: Catalog, tablets: TabletMap, snapshot: Arc<Snapshot>) -> Self {
         Self {
             catalog,
             tablets,
@@ -67,18 +67,18 @@ impl Router {
 
     /// The picture of the cluster that decisions are made by.
     #[must_use]
-    pub fn snapshot(&self) -> &Arc<Snapshot> {
+    pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }
 
     /// Takes a new picture of the cluster.
-    pub fn set_snapshot(&mut self, snapshot: Arc<Snapshot>) {
+    pub(crate) fn set_snapshot(&mut self, snapshot: Arc<Snapshot>) {
         self.snapshot = snapshot;
         self.routes.clear();
     }
 
     /// Routes an EXECUTE; `now_us` is of a clock that never goes back.
-    pub fn execute<F: LaneCandidates>(
+    pub(crate) fn execute<F: LaneCandidates>(
         &mut self,
         execute: &Execute<'_>,
         now_us: u64,
@@ -172,7 +172,7 @@ impl Router {
     }
 
     /// Reads where a statement by text may go.
-    pub fn read_text(&mut self, asked: &BoundText<'_>) -> TextPlace {
+    pub(crate) fn read_text(&mut self, asked: &BoundText<'_>) -> TextPlace {
         let mut schema = Schema {
             keys: &mut self.keys,
             routes: &mut self.routes,
@@ -183,7 +183,7 @@ impl Router {
     }
 
     /// The read of the key that a statement by text names, if it names one.
-    pub fn key_read(&mut self, asked: &BoundText<'_>) -> Option<KeyRead> {
+    pub(crate) fn key_read(&mut self, asked: &BoundText<'_>) -> Option<KeyRead> {
         let schema = Schema {
             keys: &mut self.keys,
             routes: &mut self.routes,
@@ -194,7 +194,7 @@ impl Router {
     }
 
     /// Routes a statement by text; `is_serial` is what its consistency says.
-    pub fn text<F: LaneCandidates>(
+    pub(crate) fn text<F: LaneCandidates>(
         &mut self,
         place: &TextPlace,
         is_serial: bool,
@@ -208,7 +208,7 @@ impl Router {
     }
 
     /// Sends a request to the least busy lane, for `reason`.
-    pub fn anywhere<F: LaneCandidates>(
+    pub(crate) fn anywhere<F: LaneCandidates>(
         &mut self,
         view: &F,
         reason: Reason,
@@ -219,7 +219,7 @@ impl Router {
 
     /// How a table's replicas are found.
     #[inline]
-    pub fn found_by(&mut self, table: TableId) -> FoundBy {
+    pub(crate) fn found_by(&mut self, table: TableId) -> FoundBy {
         let tables = &self.tables;
         let route = self.routes.route(&self.snapshot, table, || tables.name(table));
         route.map_or(FoundBy::Unknown, |route| FoundBy::of(&route.finder))
@@ -227,20 +227,20 @@ impl Router {
 
     /// Whether a table's rows are found by its tablets.
     #[inline]
-    pub fn is_tablet_table(&mut self, table: TableId) -> bool {
+    pub(crate) fn is_tablet_table(&mut self, table: TableId) -> bool {
         self.found_by(table) == FoundBy::Tablets
     }
 
     /// A table changed, or all of a keyspace when `None`: its key and the shapes of texts are forgotten,
     /// and clients may hold other columns.
-    pub fn on_schema_change(&mut self, keyspace: &str, table: Option<&str>) {
+    pub(crate) fn on_schema_change(&mut self, keyspace: &str, table: Option<&str>) {
         self.keys.forget(keyspace, table);
         self.catalog.on_schema_change(keyspace, table);
         self.shapes.forget(keyspace, table);
     }
 
     /// Forgets the tablets of a table: it is gone, or another of the same name.
-    pub fn forget_table(&mut self, keyspace: &str, table: &str) {
+    pub(crate) fn forget_table(&mut self, keyspace: &str, table: &str) {
         if let Some(table) = self.tables.get(keyspace, table) {
             self.tablets.forget_table(table);
             self.read_times.forget(table);
@@ -248,7 +248,7 @@ impl Router {
     }
 
     /// Forgets the tablets of a keyspace's tables.
-    pub fn forget_keyspace(&mut self, keyspace: &str) {
+    pub(crate) fn forget_keyspace(&mut self, keyspace: &str) {
         for table in self.tables.of_keyspace(keyspace) {
             self.tablets.forget_table(table);
             self.read_times.forget(table);
@@ -257,7 +257,7 @@ impl Router {
 
     /// Takes the partition key of a table. A table that is there gets a number, and no other does: its
     /// name may be anything that a client wrote. Returns the number.
-    pub fn learn_key(&mut self, key: Arc<TableKey>) -> Option<TableId> {
+    pub(crate) fn learn_key(&mut self, key: Arc<TableKey>) -> Option<TableId> {
         let is_there = key.columns.is_some();
         let id = is_there.then(|| self.tables.intern(&key.keyspace, &key.table)).flatten();
         self.keys.learn(key, id);

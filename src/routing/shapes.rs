@@ -170,7 +170,7 @@ impl Shapes {
     }
 
     /// Takes a shape of a table, for whose types one node is about to be asked.
-    pub fn begin(&mut self, text: &str, table: (&str, &str)) -> ShapeKey {
+    pub fn begin(&mut self, text: &str, keyspace: &str, table: &str) -> ShapeKey {
         self.uses += 1;
         self.preparing += 1;
         let state = ShapeState::Preparing(Preparing { left: 1, ..Preparing::default() });
@@ -186,7 +186,8 @@ impl Shapes {
         let text: Arc<str> = text.into();
         let key = self.entries.insert(Known {
             text: Arc::clone(&text),
-            table: (table.0.into(), table.1.into()),
+            keyspace: keyspace.into(),
+            table: table.into(),
             state,
             weight: 0,
             used: self.uses,
@@ -320,7 +321,7 @@ impl Shapes {
     /// Forgets the shapes of a table, or of a keyspace when `None`.
     pub fn forget(&mut self, keyspace: &str, table: Option<&str>) {
         let is_it = |known: &Known| {
-            *known.table.0 == *keyspace && table.is_none_or(|table| *known.table.1 == *table)
+            *known.keyspace == *keyspace && table.is_none_or(|table| *known.table == *table)
         };
         let gone = self.entries.iter().filter(|(_, known)| is_it(known)).map(|(key, _)| key);
         for key in gone.collect::<Vec<_>>() {

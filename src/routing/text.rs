@@ -23,7 +23,7 @@ use cql::token::token::Token;
 use key_read::KeyRead;
 use token::{Buffers, document_of, start_of, token_of, token_of_document};
 
-pub mod key_read;
+pub(crate) mod key_read;
 mod token;
 
 /// Statements of one batch that are looked at. What follows is taken to need its client's keyspace.
@@ -31,7 +31,7 @@ const CHILDREN_MAX: usize = 256;
 
 /// A statement by text, and what it is to be read with.
 #[derive(Clone, Copy, Debug)]
-pub struct BoundText<'a> {
+pub(crate) struct BoundText<'a> {
     /// The statement.
     pub text: &'a str,
     /// The values for its markers.
@@ -44,7 +44,7 @@ pub struct BoundText<'a> {
 
 /// What is known of tables.
 #[derive(Debug)]
-pub struct Schema<'a> {
+pub(crate) struct Schema<'a> {
     /// Partition keys.
     pub keys: &'a mut TableKeys,
     /// How rows are found.
@@ -57,7 +57,7 @@ pub struct Schema<'a> {
 
 /// Where a statement by text may go.
 #[derive(Debug)]
-pub struct TextPlace {
+pub(crate) struct TextPlace {
     /// Where its rows are.
     pub place: Place,
     /// Why it goes to a replica of them, if it does.
@@ -77,7 +77,7 @@ pub struct TextPlace {
 impl TextPlace {
     /// Its table, if it has a number.
     #[must_use]
-    pub fn table(&self) -> Option<TableId> {
+    pub(crate) fn table(&self) -> Option<TableId> {
         match self.place {
             Place::At(table, _) => Some(table),
             Place::Nowhere(_) => self.reported,
@@ -87,7 +87,7 @@ impl TextPlace {
 
 /// Reads texts; keeps its buffers.
 #[derive(Debug, Default)]
-pub struct TextReader {
+pub(crate) struct TextReader {
     names: Names,
     literals: Vec<u8>,
     scratch: Vec<u8>,
@@ -118,7 +118,7 @@ impl TextPlace {
 
 impl TextReader {
     /// Reads a statement, or a batch by text.
-    pub fn read(&mut self, schema: &mut Schema<'_>, asked: &BoundText<'_>) -> TextPlace {
+    pub(crate) fn read(&mut self, schema: &mut Schema<'_>, asked: &BoundText<'_>) -> TextPlace {
         match TableStatement::read(asked.text) {
             Ok(statement) => {
                 let mut one = self.statement(schema, asked, &statement);
@@ -172,7 +172,11 @@ impl TextReader {
 
     /// The read of the key that a statement names, or the first statement of a batch that names one.
     /// `None` when nothing names a key of a table that is known.
-    pub fn key_read(&mut self, schema: &Schema<'_>, asked: &BoundText<'_>) -> Option<KeyRead> {
+    pub(crate) fn key_read(
+        &mut self,
+        schema: &Schema<'_>,
+        asked: &BoundText<'_>,
+    ) -> Option<KeyRead> {
         match TableStatement::read(asked.text) {
             Ok(statement) => self.key_read_of(schema, asked, &statement),
             Err(NotUnderstood::Verb) => {
@@ -193,7 +197,7 @@ impl TextReader {
         let (keyspace, table) = self.names.of(&statement.table, asked.keyspace)?;
         let keys = &schema.keys;
         let columns = keys.find(keyspace, table)?.columns()?;
-        KeyRead::of(statement, (keyspace, table, columns), asked.values, &mut self.literals)
+        KeyRead::of(statement, keyspace, table, columns, asked.values, &mut self.literals)
     }
 
     /// One statement, alone or of a batch.
@@ -260,11 +264,11 @@ impl TextReader {
                 let is_bound = key.terms().iter().all(|term| !matches!(term, Term::Literal(_)));
                 one.reason = if is_bound { Reason::TextBound } else { Reason::TextLiteral };
                 one.reported = is_bound.then_some(id);
-                token_of(partitioner, (columns, key), asked.values, buffers)?
+                token_of(partitioner, columns, key, asked.values, buffers)?
             }
             Partition::FirstOfSeveral(key) => {
                 one.reason = Reason::TextIn;
-                token_of(partitioner, (columns, key), asked.values, buffers)?
+                token_of(partitioner, columns, key, asked.values, buffers)?
             }
             Partition::TokenRange(range) => {
                 one.reason = Reason::TokenRange;
@@ -275,7 +279,7 @@ impl TextReader {
                 let is_literal = matches!(term, Term::Literal(_));
                 one.reason = if is_literal { Reason::TextLiteral } else { Reason::TextBound };
                 let document = document_of(term, asked.values)?;
-                token_of_document(partitioner, (columns, names), &document, buffers)?
+                token_of_document(partitioner, columns, names, &document, buffers)?
             }
         };
         Ok((id, token))

@@ -27,13 +27,13 @@ use crate::session::sasl::SaslToken;
 const SHARD_AWARE_PORT_OF_TLS: u16 = 19_142;
 
 /// The proxy's own credential, if it has one; its file is read now.
-pub fn credential(settings: &Settings) -> io::Result<Option<Arc<Credential>>> {
+pub(crate) fn credential(settings: &Settings) -> io::Result<Option<Arc<Credential>>> {
     let token = secret_token(settings)?;
     Ok(token.map(|token| Arc::new(Credential::from_token(token))))
 }
 
 /// What the proxy's own role proves itself with, as its file says now.
-pub fn secret_token(settings: &Settings) -> io::Result<Option<SaslToken>> {
+pub(crate) fn secret_token(settings: &Settings) -> io::Result<Option<SaslToken>> {
     let (Some(user), Some(file)) = (&settings.username, &settings.password_file) else {
         return Ok(None);
     };
@@ -45,7 +45,7 @@ pub fn secret_token(settings: &Settings) -> io::Result<Option<SaslToken>> {
 
 /// What the control connection goes by.
 #[must_use]
-pub fn control(
+pub(crate) fn control(
     settings: &Settings,
     credential: Option<Arc<Credential>>,
     tls: &Tls,
@@ -80,7 +80,7 @@ pub fn control(
 
 /// The bounds, with the memory that the cgroup leaves where none is set.
 #[must_use]
-pub fn limits(settings: &Settings) -> Limits {
+pub(crate) fn limits(settings: &Settings) -> Limits {
     let mut limits = settings.limits;
     if limits.memory_bytes_max == 0 {
         limits.memory_bytes_max = memory::cgroup_limit().map_or(0, |limit| limit / 4 * 3);
@@ -90,7 +90,7 @@ pub fn limits(settings: &Settings) -> Limits {
 
 /// What each engine goes by.
 #[must_use]
-pub fn engine(settings: &Settings) -> EngineSettings {
+pub(crate) fn engine(settings: &Settings) -> EngineSettings {
     let mut limits = limits(settings);
     if settings.dial.lanes == WantedLanes::One {
         limits.keyspace_lane_unused_us = 0;
@@ -113,7 +113,7 @@ pub fn engine(settings: &Settings) -> EngineSettings {
 
 /// What dials the nodes.
 #[must_use]
-pub fn dialer(settings: &Settings, tls: &Tls) -> Dialer {
+pub(crate) fn dialer(settings: &Settings, tls: &Tls) -> Dialer {
     let mut dial = settings.dial.clone();
     if tls.nodes.is_some() {
         dial.shard_aware_port_default = Some(SHARD_AWARE_PORT_OF_TLS);
@@ -123,7 +123,7 @@ pub fn dialer(settings: &Settings, tls: &Tls) -> Dialer {
 
 /// What the pools of each worker go by.
 #[must_use]
-pub fn pools(settings: &Settings, dial: &DialSettings) -> PoolSettings {
+pub(crate) fn pools(settings: &Settings, dial: &DialSettings) -> PoolSettings {
     let is_on_demand =
         settings.limits.keyspace_lane_unused_us > 0 && dial.lanes != WantedLanes::One;
     PoolSettings {
@@ -141,7 +141,7 @@ pub fn pools(settings: &Settings, dial: &DialSettings) -> PoolSettings {
 
 /// What opens the connections of all workers, and what their pools share.
 #[must_use]
-pub fn connecting(
+pub(crate) fn connecting(
     settings: &Settings,
     credential: Option<Arc<Credential>>,
     tls: &Tls,

@@ -4,7 +4,7 @@ use crate::config::settings::DrainSettings;
 
 /// Steps to the end; none is taken back.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum DrainPhase {
+pub(crate) enum DrainPhase {
     /// Clients come and go.
     Serving,
     /// SIGTERM came, and clients still come and go: the application may be stopped at the same time, and need the cluster
@@ -21,7 +21,7 @@ pub enum DrainPhase {
 /// Where the process is on its way to the end. It does no I/O: the server reports what happened, and
 /// does what the phase says.
 #[derive(Debug)]
-pub struct Drain {
+pub(crate) struct Drain {
     phase: DrainPhase,
     settings: DrainSettings,
     deadline_us: Option<u64>,
@@ -36,7 +36,7 @@ impl Drain {
 
     /// Serving.
     #[must_use]
-    pub fn new(settings: DrainSettings) -> Self {
+    pub(crate) fn new(settings: DrainSettings) -> Self {
         Self {
             phase: DrainPhase::Serving,
             settings,
@@ -47,30 +47,30 @@ impl Drain {
     }
 
     /// Takes these times for phases that begin from now on.
-    pub fn set_settings(&mut self, settings: DrainSettings) {
+    pub(crate) fn set_settings(&mut self, settings: DrainSettings) {
         self.settings = settings;
     }
 
     /// The current phase.
     #[must_use]
-    pub fn phase(&self) -> DrainPhase {
+    pub(crate) fn phase(&self) -> DrainPhase {
         self.phase
     }
 
     /// When `on_time` wants to be called; never while serving or stopped.
     #[must_use]
-    pub fn deadline_us(&self) -> Option<u64> {
+    pub(crate) fn deadline_us(&self) -> Option<u64> {
         self.deadline_us
     }
 
     /// Whether SIGTERM or SIGINT came.
     #[must_use]
-    pub const fn is_signalled(&self) -> bool {
+    pub(crate) const fn is_signalled(&self) -> bool {
         self.is_signalled
     }
 
     /// SIGTERM or SIGINT came. Each further one skips a phase.
-    pub fn on_signal(&mut self, now_us: u64) {
+    pub(crate) fn on_signal(&mut self, now_us: u64) {
         self.is_signalled = true;
         let DrainSettings { min_sigterm_delay_s, max_sigterm_delay_s, .. } = self.settings;
         let longest_s = min_sigterm_delay_s.max(max_sigterm_delay_s);
@@ -88,35 +88,35 @@ impl Drain {
     }
 
     /// The application said that it needs the proxy no longer.
-    pub fn on_quit(&mut self, now_us: u64) {
+    pub(crate) fn on_quit(&mut self, now_us: u64) {
         if self.phase < DrainPhase::Draining {
             self.drain(now_us);
         }
     }
 
     /// So many clients are connected.
-    pub fn on_clients(&mut self, count: u64, now_us: u64) {
+    pub(crate) fn on_clients(&mut self, count: u64, now_us: u64) {
         if self.phase == DrainPhase::Lingering && count == 0 && now_us >= self.min_until_us {
             self.drain(now_us);
         }
     }
 
     /// Nothing is in flight: no client waits for an answer.
-    pub fn on_idle(&mut self, now_us: u64) {
+    pub(crate) fn on_idle(&mut self, now_us: u64) {
         if self.phase == DrainPhase::Draining {
             self.close(now_us);
         }
     }
 
     /// Every connection is closed and every worker has ended.
-    pub fn on_closed(&mut self) {
+    pub(crate) fn on_closed(&mut self) {
         if self.phase == DrainPhase::Closing {
             self.stop();
         }
     }
 
     /// Time has passed.
-    pub fn on_time(&mut self, now_us: u64) {
+    pub(crate) fn on_time(&mut self, now_us: u64) {
         if self.deadline_us.is_none_or(|deadline_us| now_us < deadline_us) {
             return;
         }

@@ -13,9 +13,9 @@ use crate::tls::error::TlsError;
 
 /// Why the server could not start.
 #[derive(Debug, Error)]
-pub enum ServerError {
+pub(crate) enum ServerError {
     /// An address could not be bound.
-    #[error("{setting}: cannot listen at {address}: {error}; {}", listener::fix(address, error))]
+    #[error("{setting}: cannot listen at {address}: {error}; {}", listener::hint(address, error))]
     Bind {
         /// Where the address is set.
         setting: &'static str,
@@ -92,7 +92,7 @@ fn process(pid: Option<i32>) -> String {
 
 /// Why a new process leaves the one before its place.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum NoLane {
+pub(crate) enum NoLane {
     /// None came within so many seconds.
     InTime(u64),
     /// No contact point can be used, for this reason.

@@ -16,9 +16,18 @@ use crate::config::settings::Settings;
 use crate::platform::{bounded_file, clock};
 use crate::telemetry::report::ReloadReport;
 
+/// Settings that can be read again.
+#[derive(Debug)]
+pub(crate) struct Reloadable {
+    /// Where they come from.
+    pub sources: Sources,
+    /// Those in force.
+    pub running: Running,
+}
+
 /// A wish to have the settings read again.
 #[derive(Debug)]
-pub struct ReloadRequest {
+pub(crate) struct ReloadRequest {
     /// What asks, for the log: `signal`, `admin` or `file`.
     pub cause: &'static str,
     /// Gets one line about what changed, or all that is wrong.
@@ -27,7 +36,7 @@ pub struct ReloadRequest {
 
 /// Changed settings, for the server to put in force.
 #[derive(Debug)]
-pub struct SettingsChange {
+pub(crate) struct SettingsChange {
     /// What is in force from now on.
     pub settings: Box<Settings>,
     /// The same as it was written, with where it comes from.
@@ -38,7 +47,7 @@ pub struct SettingsChange {
 
 /// What became of the reloads so far.
 #[derive(Debug)]
-pub struct ReloadStats {
+pub(crate) struct ReloadStats {
     generation: AtomicU64,
     failures: AtomicU64,
     has_failed: AtomicBool,
@@ -48,7 +57,7 @@ pub struct ReloadStats {
 impl ReloadStats {
     /// The settings of the start are the first generation.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             generation: AtomicU64::new(1),
             failures: AtomicU64::new(0),
@@ -70,7 +79,7 @@ impl ReloadStats {
 
     /// The numbers for the metrics page.
     #[must_use]
-    pub fn report(&self) -> ReloadReport {
+    pub(crate) fn report(&self) -> ReloadReport {
         ReloadReport {
             generation: self.generation.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
@@ -96,7 +105,7 @@ const GONE_AFTER: u32 = 2;
 
 /// Reads the settings again for each request, and whenever the text of their file is another.
 #[derive(Debug)]
-pub struct Reloader {
+pub(crate) struct Reloader {
     /// Where the settings are read.
     pub sources: Sources,
     /// What is in force.
@@ -111,7 +120,7 @@ pub struct Reloader {
 
 impl Reloader {
     /// Serves requests until no more can come.
-    pub async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         let poll = Duration::from_millis(self.running.settings.file_poll_ms);
         // What was read last, good or not: what is faulty is not read and named again and again.
         let mut seen = self.running.text.clone();

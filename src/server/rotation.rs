@@ -15,7 +15,7 @@ use crate::tls::rotated::RotationCounts;
 
 /// TLS on both sides, as far as it is wanted. Cheap to clone: everybody shares one.
 #[derive(Clone, Debug, Default)]
-pub struct Tls {
+pub(crate) struct Tls {
     /// Towards the nodes.
     pub nodes: Option<Arc<NodeTls>>,
     /// Towards clients.
@@ -24,7 +24,7 @@ pub struct Tls {
 
 impl Tls {
     /// Reads all files for the first time.
-    pub fn load(settings: &Settings) -> Result<Self, TlsError> {
+    pub(crate) fn load(settings: &Settings) -> Result<Self, TlsError> {
         Ok(Self {
             nodes: NodeTls::load(&settings.node_tls)?.map(Arc::new),
             clients: ClientTls::load(&settings.client_tls)?.map(Arc::new),
@@ -33,13 +33,13 @@ impl Tls {
 
     /// Whether there is anything to look after.
     #[must_use]
-    pub fn is_used(&self) -> bool {
+    pub(crate) fn is_used(&self) -> bool {
         self.nodes.is_some() || self.clients.is_some()
     }
 
     /// Looks at all files every `every_ms`, for ever. What is good serves the next connection; what
     /// is not is logged, and changes nothing.
-    pub async fn look_after(self, every_ms: u64) {
+    pub(crate) async fn look_after(self, every_ms: u64) {
         loop {
             sleep(Duration::from_millis(every_ms)).await;
             let files = self.clone();
@@ -61,7 +61,7 @@ impl Tls {
 
     /// What telemetry exports of it.
     #[must_use]
-    pub fn report(&self) -> TlsReport {
+    pub(crate) fn report(&self) -> TlsReport {
         let nodes = self.nodes.as_ref().map(|tls| ("nodes", tls.rotated.counts()));
         let clients = self.clients.as_ref().map(|tls| ("clients", tls.rotated.counts()));
         let rotations = nodes.into_iter().chain(clients);

@@ -22,7 +22,7 @@ enum Look {
 
 /// Looks at the password's file as long as the process lives. The log says what became of it,
 /// never what is in it.
-pub async fn follow(settings: Settings, credential: Arc<Credential>) {
+pub(crate) async fn follow(settings: Settings, credential: Arc<Credential>) {
     let settings = Arc::new(settings);
     let mut before = Look::Same;
     loop {

@@ -12,7 +12,6 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::sleep;
 
 use crate::config::reader::SettingEntry;
-use crate::config::running::{Running, Sources};
 use crate::config::settings::{AuthMode, DrainSettings, Settings};
 use crate::control::contact::hint;
 use crate::control::control;
@@ -28,7 +27,7 @@ use crate::server::assemble;
 use crate::server::drain::{Drain, DrainPhase};
 use crate::server::error::ServerError;
 use crate::server::facade::Front;
-use crate::server::reload::{ReloadRequest, ReloadStats, Reloader, SettingsChange};
+use crate::server::reload::{ReloadRequest, ReloadStats, Reloadable, Reloader, SettingsChange};
 use crate::server::rotation::Tls;
 use crate::server::secrets;
 use crate::server::state_file::Kept;
@@ -60,7 +59,7 @@ struct Reloads {
 
 /// A server that is bound and has its workers, and serves no client yet.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     workers: Workers,
     places: ListeningPlaces,
     tls: Tls,
@@ -81,7 +80,7 @@ pub struct Server {
 impl Server {
     /// Binds the addresses, unless listeners are passed, and starts workers and control connection. Called within a
     /// runtime.
-    pub fn start(settings: &Settings, passed: Passed) -> Result<Self, ServerError> {
+    pub(crate) fn start(settings: &Settings, passed: Passed) -> Result<Self, ServerError> {
         let tls = Tls::load(settings)?;
         let (places, state) = ListeningPlaces::open(settings, passed)?;
         let credential = assemble::credential(settings).map_err(|error| {
@@ -144,51 +143,51 @@ impl Server {
     }
 
     /// Shows these settings in the console, with where they come from.
-    pub fn show_settings(&self, settings: Vec<SettingEntry>) {
+    pub(crate) fn show_settings(&self, settings: Vec<SettingEntry>) {
         self.pages.on_settings(settings);
     }
 
     /// Where clients connect by TCP; the first address of several.
-    pub fn address(&self) -> io::Result<SocketAddr> {
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         let absent = || io::Error::new(io::ErrorKind::NotFound, "no address to connect to");
         tcp_addresses(&self.binds()).next().ok_or_else(absent)
     }
 
     /// Every place where clients connect.
     #[must_use]
-    pub fn binds(&self) -> Vec<Bind> {
+    pub(crate) fn binds(&self) -> Vec<Bind> {
         self.places.binds()
     }
 
     /// Where metrics and probes are served.
     #[must_use]
-    pub fn admin_address(&self) -> SocketAddr {
+    pub(crate) fn admin_address(&self) -> SocketAddr {
         self.places.admin_address()
     }
 
     /// How to ask each worker for its numbers, for who has started the server in its own process.
     #[must_use]
-    pub fn workers(&self) -> Vec<Sender<WorkerCommand>> {
+    pub(crate) fn workers(&self) -> Vec<Sender<WorkerCommand>> {
         self.workers.commands()
     }
 
     /// Where to ask for a reload of the settings.
     #[must_use]
-    pub fn reloads(&self) -> Sender<ReloadRequest> {
+    pub(crate) fn reloads(&self) -> Sender<ReloadRequest> {
         self.reloads.ask.clone()
     }
 
     /// Serves until `stop` hands out its first message, then ends in the phases of [`Drain`]; each further message skips
     /// one. It stops by itself, and fails, when contact points turn out to lead to several clusters, or to nothing but
-    /// proxies. The settings are read again from `sources`, if there are any.
-    pub async fn serve(
+    /// proxies. The settings are read again if they are `reloadable`.
+    pub(crate) async fn serve(
         self,
         mut stop: Receiver<()>,
-        sources: Option<(Sources, Running)>,
+        reloadable: Option<Reloadable>,
     ) -> Result<(), ServerError> {
         let Self { mut workers, mut places, mut kept, pages, mut events, .. } = self;
         let (book, (ask, mut reports), tls) = (self.book, self.control, self.tls.clone());
-        let mut changes = reload(self.reloads, sources);
+        let mut changes = reload(self.reloads, reloadable);
         places.start(&pages, offer_of(&workers, &kept, self.state_bytes_max));
         let rotation =
             self.tls.is_used().then(|| tokio::spawn(self.tls.look_after(self.file_poll_ms)));
@@ -219,14 +218,14 @@ impl Server {
                     drain.on_clients(clients, clock::now_us());
                 }
                 step = places.next(serving && open) => {
-                    if places.on_step(step, &mut workers, (&pages, &mut kept)).await {
+                    if places.on_step(step, &mut workers, &pages, &mut kept).await {
                         drain.on_quit(clock::now_us());
                     }
                 }
                 Some(report) = reports.recv() => {
                     open |= matches!(report, ControlReport::Authenticator { class: Some(_), .. });
-                    let of_cluster = (&mut kept, &mut places);
-                    if let Some(error) = on_report(report, &workers, &pages, of_cluster).await {
+                    let refused = on_report(report, &workers, &pages, &mut kept, &mut places);
+                    if let Some(error) = refused.await {
                         outcome = Err(error);
                         drain.on_quit(clock::now_us());
                     }
@@ -284,7 +283,8 @@ async fn on_report(
     report: ControlReport,
     workers: &Workers,
     pages: &AdminPages,
-    (kept, places): (&mut Kept, &mut ListeningPlaces),
+    kept: &mut Kept,
+    places: &mut ListeningPlaces,
 ) -> Option<ServerError> {
     if let ControlReport::Failed(error) = &report
         && !places.on_round_failed(error)
@@ -302,19 +302,19 @@ async fn on_report(
     pages.on_control(&report);
     let refused = workers.on_control(report).await;
     if let Some(error) = &refused {
-        let fix = hint::of_control(error);
-        tracing::error!(error = chain(error), fix, "stopping: see contact_points");
+        let hint = hint::of_control(error);
+        tracing::error!(error = chain(error), hint, "stopping: see contact_points");
     }
     kept.hand_to(workers).await;
     refused.map(ServerError::ContactPoints)
 }
 
 /// Has the settings read again when that is asked for; where the changes arrive.
-fn reload(reloads: Reloads, sources: Option<(Sources, Running)>) -> Receiver<SettingsChange> {
+fn reload(reloads: Reloads, reloadable: Option<Reloadable>) -> Receiver<SettingsChange> {
     let (changes, arriving) = mpsc::channel(1);
     let Reloads { ask, requests, stats } = reloads;
     drop(ask);
-    if let Some((sources, running)) = sources {
+    if let Some(Reloadable { sources, running }) = reloadable {
         tokio::spawn(Reloader { sources, running, requests, changes, stats }.run());
     }
     arriving

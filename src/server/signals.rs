@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A signal that asks the process for something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ProcessSignal {
+pub(crate) enum ProcessSignal {
     /// SIGTERM, to stop: Kubernetes, systemd.
     Terminate,
     /// SIGINT, to stop: a person at a terminal.
@@ -20,7 +20,7 @@ pub enum ProcessSignal {
 /// Listens to SIGTERM, SIGINT, SIGHUP and SIGUSR2. SIGUSR1 and SIGALRM are ignored: by default each would end
 /// the process, and tools send them to servers to have logs rotated.
 #[derive(Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
@@ -32,7 +32,7 @@ pub struct Signals {
 impl Signals {
     /// Takes over the signals from the system's own way, which is to end at once. It needs a
     /// runtime.
-    pub fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
         let hang_up = signal(SignalKind::hangup())?;
@@ -42,7 +42,7 @@ impl Signals {
     }
 
     /// Waits for the next signal. No signal is lost when the future is dropped.
-    pub async fn next(&mut self) -> ProcessSignal {
+    pub(crate) async fn next(&mut self) -> ProcessSignal {
         tokio::select! {
             _ = self.terminate.recv() => ProcessSignal::Terminate,
             _ = self.interrupt.recv() => ProcessSignal::Interrupt,

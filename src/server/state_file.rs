@@ -34,7 +34,7 @@ const LAST_MAX: Duration = Duration::from_secs(3);
 
 /// What became of the file so far.
 #[derive(Debug, Default)]
-pub struct StateStats {
+pub(crate) struct StateStats {
     restored_age_s: AtomicU64,
     writes: AtomicU64,
     write_failures: AtomicU64,
@@ -46,7 +46,7 @@ pub struct StateStats {
 impl StateStats {
     /// The numbers for the metrics page.
     #[must_use]
-    pub fn report(&self) -> StateReport {
+    pub(crate) fn report(&self) -> StateReport {
         let get = |number: &AtomicU64| number.load(Ordering::Relaxed);
         StateReport {
             restored_age_s: get(&self.restored_age_s),
@@ -61,7 +61,7 @@ impl StateStats {
 
 /// What is kept, as the server sees it.
 #[derive(Debug)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// The state of the process before, until the cluster is known.
     before: Option<Vec<u8>>,
     about: watch::Sender<Option<StateHeader>>,
@@ -74,7 +74,7 @@ impl Kept {
     /// Begins with what the process before handed over, else with its file, and keeps the file up to date from now
     /// on. Called within a runtime.
     #[must_use]
-    pub fn start(
+    pub(crate) fn start(
         settings: &StateSettings,
         worker: Option<Sender<WorkerCommand>>,
         handed_over: Option<Vec<u8>>,
@@ -96,26 +96,26 @@ impl Kept {
 
     /// What became of the file.
     #[must_use]
-    pub fn stats(&self) -> Arc<StateStats> {
+    pub(crate) fn stats(&self) -> Arc<StateStats> {
         Arc::clone(&self.stats)
     }
 
     /// Which cluster the process before served, and where clients saw it; `None` when nothing is known of it.
     #[must_use]
-    pub fn place(&self) -> Option<StateHeader> {
+    pub(crate) fn place(&self) -> Option<StateHeader> {
         let state = CheckedState::check(self.before.as_deref()?).ok()?;
         Some(state.about().clone())
     }
 
     /// The control connection reported something, perhaps another picture of the cluster.
-    pub fn on_control(&mut self, report: &ControlReport) {
+    pub(crate) fn on_control(&self, report: &ControlReport) {
         if let ControlReport::Published(publication) = report {
             self.about.send_replace(Some(about(publication)));
         }
     }
 
     /// Hands to the workers what the process before knew, once they have a picture of the cluster.
-    pub async fn hand_to(&mut self, workers: &Workers) {
+    pub(crate) async fn hand_to(&mut self, workers: &Workers) {
         let now = self.about.borrow().clone();
         if let Some(now) = now
             && let Some(bytes) = self.before.take()
@@ -153,17 +153,17 @@ impl Kept {
 
     /// What a state is about that is collected now; `None` before the cluster is known.
     #[must_use]
-    pub fn abouts(&self) -> watch::Receiver<Option<StateHeader>> {
+    pub(crate) fn abouts(&self) -> watch::Receiver<Option<StateHeader>> {
         self.about.subscribe()
     }
 
     /// The file is another process's from now on.
-    pub fn leave_file(&mut self) {
+    pub(crate) fn leave_file(&mut self) {
         self.last = None;
     }
 
     /// Writes the file a last time, in bounded time: the workers are about to end.
-    pub async fn write_last(&mut self) {
+    pub(crate) async fn write_last(&mut self) {
         let Some(last) = self.last.take() else { return };
         let (done, is_done) = oneshot::channel();
         if last.send(done).await.is_ok() && timeout(LAST_MAX, is_done).await.is_err() {
@@ -281,8 +281,8 @@ impl StateSaver {
         self.stats.write_failures.fetch_add(1, Ordering::Relaxed);
         if !std::mem::replace(is_failing, true) {
             let path = self.path.display();
-            let fix = "let this user make files in its folder, and give the name of no other file";
-            tracing::warn!(%path, %error, fix, "the file of state.file cannot be written");
+            let hint = "let this user make files in its folder, and give the name of no other file";
+            tracing::warn!(%path, %error, hint, "the file of state.file cannot be written");
         }
     }
 
@@ -291,7 +291,7 @@ impl StateSaver {
         let path = Arc::clone(&self.path);
         let mut file = in_background(move || ReplacedFile::begin(&path, format::is_state)).await?;
         let bytes_max = self.settings.bytes_max;
-        let mut state = Collector::new(self.worker.clone(), about, (bytes_max, pause));
+        let mut state = Collector::new(self.worker.clone(), about, bytes_max, pause);
         let mut written = 0_u64;
         while let Some(chunk) = state.next().await? {
             written += u64::try_from(chunk.len()).unwrap_or(u64::MAX);

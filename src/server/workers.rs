@@ -56,7 +56,7 @@ pub(super) fn start_workers(settings: &Settings, start: &WorkerStart) -> io::Res
 
 /// All workers.
 #[derive(Debug)]
-pub struct Workers {
+pub(crate) struct Workers {
     workers: Vec<Worker>,
     /// Where clients connect, and what they see there.
     front: Front,
@@ -70,7 +70,7 @@ pub struct Workers {
 impl Workers {
     /// The workers, for clients that connect at `front`, by `tls` if there is any.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         workers: Vec<Worker>,
         front: Front,
         tls: Option<Arc<ClientTls>>,
@@ -81,19 +81,19 @@ impl Workers {
 
     /// How to reach each of them.
     #[must_use]
-    pub fn commands(&self) -> Vec<Sender<WorkerCommand>> {
+    pub(crate) fn commands(&self) -> Vec<Sender<WorkerCommand>> {
         self.workers.iter().map(|worker| worker.commands.clone()).collect()
     }
 
     /// Gives a client to the next worker.
-    pub async fn hand_out(&mut self, client: Caller) {
+    pub(crate) async fn hand_out(&mut self, client: Caller) {
         let Caller { stream, no_descriptor } = client;
         let client = ConnectedClient { stream, no_descriptor, tls: self.tls.clone(), moved: None };
         self.serve(client).await;
     }
 
     /// Gives a client that comes from another process to the next worker.
-    pub async fn take_in(&mut self, stream: Accepted, client: MovedClient) {
+    pub(crate) async fn take_in(&mut self, stream: Accepted, client: MovedClient) {
         let moved = Some(Box::new(client));
         self.serve(ConnectedClient { stream, no_descriptor: None, tls: None, moved }).await;
     }
@@ -108,7 +108,7 @@ impl Workers {
     }
 
     /// Sends a command to every worker.
-    pub async fn send_all(&self, command: impl Fn() -> WorkerCommand) {
+    pub(crate) async fn send_all(&self, command: impl Fn() -> WorkerCommand) {
         for worker in &self.workers {
             // A worker that has ended needs to know nothing.
             worker.commands.send(command()).await.ok();
@@ -116,13 +116,13 @@ impl Workers {
     }
 
     /// Has every worker go by new settings, and the choice of nodes at the next look at the cluster.
-    pub async fn on_settings(&mut self, settings: &WorkerSettings, remote_nodes_max: usize) {
+    pub(crate) async fn on_settings(&mut self, settings: &WorkerSettings, remote_nodes_max: usize) {
         self.choice.remote_nodes_max = remote_nodes_max;
         self.send_all(|| WorkerCommand::Settings(Box::new(settings.clone()))).await;
     }
 
     /// Passes on what the control connection reports. Returns why the process cannot go on, if so.
-    pub async fn on_control(&self, report: ControlReport) -> Option<ControlError> {
+    pub(crate) async fn on_control(&self, report: ControlReport) -> Option<ControlError> {
         match report {
             ControlReport::Published(publication) => self.on_publication(&publication).await,
             ControlReport::SchemaChange(body) => {
@@ -180,7 +180,7 @@ impl Workers {
 
     /// Passes on what one worker learned. Who has no room for a tablet learns it by a miss;
     /// statements wait for room, for a worker must know which columns clients hold.
-    pub async fn pass_on(&self, from: usize, message: &PeerMessage) {
+    pub(crate) async fn pass_on(&self, from: usize, message: &PeerMessage) {
         let others = self.workers.iter().enumerate().filter(|(number, _)| *number != from);
         for (number, worker) in others {
             if !send_message(&worker.commands, message).await {
@@ -190,7 +190,7 @@ impl Workers {
     }
 
     /// Waits until all workers have ended.
-    pub async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         for worker in &self.workers {
             worker.commands.closed().await;
         }
@@ -210,7 +210,7 @@ async fn send_message(to: &Sender<WorkerCommand>, message: &PeerMessage) -> bool
 
 /// What is wrong when no node is in the data center that is to be used.
 #[must_use]
-pub fn no_local_node(publication: &Publication) -> String {
+pub(crate) fn no_local_node(publication: &Publication) -> String {
     let nodes = publication.snapshot.nodes().iter();
     let known: BTreeSet<&str> = nodes.map(|node| &*node.data_center).collect();
     let wanted = &publication.data_center;
@@ -219,7 +219,7 @@ pub fn no_local_node(publication: &Publication) -> String {
 
 /// The cluster as far as the choice of nodes goes.
 #[must_use]
-pub fn candidates(publication: &Publication) -> Candidates<'_> {
+pub(crate) fn candidates(publication: &Publication) -> Candidates<'_> {
     Candidates {
         snapshot: &publication.snapshot,
         data_center: &publication.data_center,

@@ -47,7 +47,8 @@ pub struct Session {
     pub subscription: Subscription,
     /// What it sent, cut into frames.
     pub decoder: FrameDecoder,
-    /// What is on the way to it. Every byte for the client passes `Session::append`.
+    /// What waits to be sent to it. Only `Session::append` adds to it; large answers alone go past it, when it
+    /// is empty.
     outbox: Outbox,
 }
 

@@ -13,10 +13,14 @@ use rustix::net::{
 };
 
 /// Descriptors that go with one piece at most. Linux would take 253.
-pub const DESCRIPTORS_MAX: usize = 16;
+pub(crate) const DESCRIPTORS_MAX: usize = 16;
 
 /// Sends all of `bytes`, which must not be empty, with descriptors, over a Unix socket that is connected.
-pub fn send(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(crate) fn send(
+    socket: impl AsFd,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     let fits = descriptors.len() <= DESCRIPTORS_MAX
@@ -44,7 +48,7 @@ pub fn send(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> 
 
 /// Reads bytes, and keeps the descriptors that come with them.
 #[derive(Debug)]
-pub struct Receiver {
+pub(crate) struct Receiver {
     stream: UnixStream,
     descriptors: VecDeque<OwnedFd>,
 }
@@ -52,19 +56,19 @@ pub struct Receiver {
 impl Receiver {
     /// Reads from a stream that blocks.
     #[must_use]
-    pub fn new(stream: UnixStream) -> Self {
+    pub(crate) fn new(stream: UnixStream) -> Self {
         Self { stream, descriptors: VecDeque::new() }
     }
 
     /// The stream.
     #[must_use]
-    pub fn stream(&self) -> &UnixStream {
+    pub(crate) fn stream(&self) -> &UnixStream {
         &self.stream
     }
 
     /// The oldest descriptor that came and was not taken yet. It comes with the first byte of what was sent with
     /// it, or before.
-    pub fn take_descriptor(&mut self) -> Option<OwnedFd> {
+    pub(crate) fn take_descriptor(&mut self) -> Option<OwnedFd> {
         self.descriptors.pop_front()
     }
 }

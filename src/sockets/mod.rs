@@ -1,6 +1,6 @@
 //! Sockets of a worker, and when they are ready.
 
-pub mod descriptors;
+pub(crate) mod descriptors;
 pub mod line;
 pub mod polled;
 pub mod poller;

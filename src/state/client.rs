@@ -73,9 +73,11 @@ impl MovedClient {
     /// Reads one.
     pub fn read(bytes: &[u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(bytes);
-        let local = address(reader.inet()?)?;
+        let (ip, port) = reader.inet()?;
+        let local = address(ip, port)?;
         let has_peer = reader.byte()? != 0;
-        let peer = address(reader.inet()?)?;
+        let (ip, port) = reader.inet()?;
+        let peer = address(ip, port)?;
         let version = reader.byte()?;
         let bits = reader.byte()?;
         let is_new = bits & NEW != 0;
@@ -109,7 +111,7 @@ impl MovedClient {
     }
 }
 
-fn address((ip, port): (IpAddr, i32)) -> Result<SocketAddr, WireError> {
+fn address(ip: IpAddr, port: i32) -> Result<SocketAddr, WireError> {
     let port = u16::try_from(port).map_err(|_| WireError::Length(port))?;
     Ok(SocketAddr::new(ip, port))
 }

@@ -31,7 +31,7 @@ const REQUEST_BUCKETS: Buckets = Buckets { first_bits: 6, last_bits: 25 };
 const OVERHEAD_BUCKETS: Buckets = Buckets { first_bits: 0, last_bits: 14 };
 
 /// Renders the page: the sum of all workers, the cluster, and the process.
-pub fn render(
+pub(crate) fn render(
     workers: &[WorkerReport],
     cluster: &ClusterReport,
     format: Format,

@@ -9,7 +9,7 @@ use crate::telemetry::openmetrics::{self, Format};
 
 /// Bounds of a histogram's buckets: powers of two, at which our own histogram is exact.
 #[derive(Clone, Copy, Debug)]
-pub struct Buckets {
+pub(crate) struct Buckets {
     /// The first bound is 2 to this, µs.
     pub first_bits: u32,
     /// The last bound is 2 to this, µs.
@@ -18,17 +18,17 @@ pub struct Buckets {
 
 /// Families in the order of the page.
 #[derive(Debug, Default)]
-pub struct Families(Vec<MetricFamily>);
+pub(crate) struct Families(Vec<MetricFamily>);
 
 impl Families {
     /// Adds a metric without labels.
-    pub fn number(&mut self, metric: &Metric, value: u64) {
+    pub(crate) fn number(&mut self, metric: &Metric, value: u64) {
         self.numbers(metric, [(Vec::new(), value)]);
     }
 
     /// Adds a metric with a sample for each set of label values. Without samples there is nothing to
     /// add: a family without any breaks the page.
-    pub fn numbers(
+    pub(crate) fn numbers(
         &mut self,
         metric: &Metric,
         samples: impl IntoIterator<Item = (Vec<String>, u64)>,
@@ -57,7 +57,7 @@ impl Families {
     }
 
     /// Adds a histogram of microseconds, exported in seconds.
-    pub fn durations(&mut self, metric: &Metric, histogram: &Histogram, buckets: Buckets) {
+    pub(crate) fn durations(&mut self, metric: &Metric, histogram: &Histogram, buckets: Buckets) {
         debug_assert_eq!(metric.kind, MetricKind::Histogram, "{}", metric.name);
         let bounds = (buckets.first_bits..=buckets.last_bits).map(|bits| 1_u64 << bits);
         let buckets = bounds.map(|bound| {
@@ -76,12 +76,12 @@ impl Families {
     }
 
     /// Adds families that others made.
-    pub fn extend(&mut self, families: Vec<MetricFamily>) {
+    pub(crate) fn extend(&mut self, families: Vec<MetricFamily>) {
         self.0.extend(families);
     }
 
     /// The page in a format.
-    pub fn encode(&self, format: Format) -> Result<String, String> {
+    pub(crate) fn encode(&self, format: Format) -> Result<String, String> {
         match format {
             Format::Text => {
                 TextEncoder::new().encode_to_string(&self.0).map_err(|error| error.to_string())

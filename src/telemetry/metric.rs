@@ -2,7 +2,7 @@
 
 /// How a metric behaves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum MetricKind {
+pub(crate) enum MetricKind {
     /// Only grows.
     Counter,
     /// Comes and goes.
@@ -13,7 +13,7 @@ pub enum MetricKind {
 
 /// One metric.
 #[derive(Debug, Eq, PartialEq)]
-pub struct Metric {
+pub(crate) struct Metric {
     /// Name on the page.
     pub name: &'static str,
     /// How it behaves.
@@ -26,7 +26,7 @@ pub struct Metric {
 
 /// A metric that only grows.
 #[must_use]
-pub const fn counter(
+pub(crate) const fn counter(
     name: &'static str,
     labels: &'static [&'static str],
     help: &'static str,
@@ -36,7 +36,7 @@ pub const fn counter(
 
 /// A metric that comes and goes.
 #[must_use]
-pub const fn gauge(
+pub(crate) const fn gauge(
     name: &'static str,
     labels: &'static [&'static str],
     help: &'static str,
@@ -46,6 +46,6 @@ pub const fn gauge(
 
 /// A metric that counts by size; it has no labels.
 #[must_use]
-pub const fn histogram(name: &'static str, help: &'static str) -> Metric {
+pub(crate) const fn histogram(name: &'static str, help: &'static str) -> Metric {
     Metric { name, kind: MetricKind::Histogram, help, labels: &[] }
 }

@@ -1,17 +1,18 @@
 //! Numbers and logs.
 
-pub mod exporter;
-pub mod family;
-pub mod limit_names;
+pub(crate) mod exporter;
+pub(crate) mod family;
+pub(crate) mod limit_names;
 pub mod logging;
-pub mod metric;
-pub mod names;
-pub mod openmetrics;
-pub mod page_order;
-pub mod recent;
-pub mod report;
-pub mod shape_names;
-pub mod state_names;
-pub mod tablet_names;
-pub mod webhook_names;
-pub mod webhook_page;
+pub(crate) mod metric;
+pub(crate) mod names;
+pub(crate) mod openmetrics;
+#[cfg(test)]
+pub(crate) mod page_order;
+pub(crate) mod recent;
+pub(crate) mod report;
+pub(crate) mod shape_names;
+pub(crate) mod state_names;
+pub(crate) mod tablet_names;
+pub(crate) mod webhook_names;
+pub(crate) mod webhook_page;

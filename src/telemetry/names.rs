@@ -6,18 +6,18 @@
 use crate::telemetry::metric::{Metric, counter, gauge, histogram};
 
 /// `shardlane_build_info`
-pub const BUILD_INFO: Metric =
+pub(crate) const BUILD_INFO: Metric =
     gauge("shardlane_build_info", &["version"], "Always 1; the label is the version.");
 
 /// `shardlane_requests_received_total`
-pub const REQUESTS_RECEIVED: Metric = counter(
+pub(crate) const REQUESTS_RECEIVED: Metric = counter(
     "shardlane_requests_received_total",
     &["op"],
     "Requests that clients sent, by what they ask.",
 );
 
 /// `shardlane_requests_total`
-pub const REQUESTS: Metric = counter(
+pub(crate) const REQUESTS: Metric = counter(
     "shardlane_requests_total",
     &["op", "outcome"],
     "Requests that ended, by what they asked and how they ended. Received less ended are in \
@@ -25,54 +25,54 @@ pub const REQUESTS: Metric = counter(
 );
 
 /// `shardlane_request_duration_seconds`
-pub const REQUEST_DURATION: Metric = histogram(
+pub(crate) const REQUEST_DURATION: Metric = histogram(
     "shardlane_request_duration_seconds",
     "From a request's arrival to its answer's departure.",
 );
 
 /// `shardlane_proxy_overhead_seconds`
-pub const PROXY_OVERHEAD: Metric = histogram(
+pub(crate) const PROXY_OVERHEAD: Metric = histogram(
     "shardlane_proxy_overhead_seconds",
     "The part of a request's duration that was spent in shardlane itself.",
 );
 
 /// `shardlane_request_timeouts_total`
-pub const REQUEST_TIMEOUTS: Metric = counter(
+pub(crate) const REQUEST_TIMEOUTS: Metric = counter(
     "shardlane_request_timeouts_total",
     &[],
     "Requests given up for want of an answer; their clients got an error from us.",
 );
 
 /// `shardlane_late_answers_total`
-pub const LATE_ANSWERS: Metric = counter(
+pub(crate) const LATE_ANSWERS: Metric = counter(
     "shardlane_late_answers_total",
     &[],
     "Answers that came after their request was given up.",
 );
 
 /// `shardlane_retries_total`
-pub const RETRIES: Metric = counter(
+pub(crate) const RETRIES: Metric = counter(
     "shardlane_retries_total",
     &[],
     "Requests sent again that had never left us, or that could be repeated without harm.",
 );
 
 /// `shardlane_retries_refused_total`
-pub const RETRIES_REFUSED: Metric = counter(
+pub(crate) const RETRIES_REFUSED: Metric = counter(
     "shardlane_retries_refused_total",
     &[],
     "Requests not sent again although they could have been: the budget for that was used up.",
 );
 
 /// `shardlane_speculative_refused_total`
-pub const COPIES_REFUSED: Metric = counter(
+pub(crate) const COPIES_REFUSED: Metric = counter(
     "shardlane_speculative_refused_total",
     &[],
     "Slow reads not sent to a second replica: the budget for that was used up.",
 );
 
 /// `shardlane_routing_total`
-pub const ROUTING: Metric = counter(
+pub(crate) const ROUTING: Metric = counter(
     "shardlane_routing_total",
     &["reason"],
     "Routing decisions by reason. tablet_replica, ring_replica, lwt_primary, text_literal, \
@@ -80,10 +80,11 @@ pub const ROUTING: Metric = counter(
 );
 
 /// `shardlane_nodes`
-pub const NODES: Metric = gauge("shardlane_nodes", &[], "Nodes of the cluster, by its own tables.");
+pub(crate) const NODES: Metric =
+    gauge("shardlane_nodes", &[], "Nodes of the cluster, by its own tables.");
 
 /// `shardlane_lanes`
-pub const LANES: Metric = gauge(
+pub(crate) const LANES: Metric = gauge(
     "shardlane_lanes",
     &["node", "state"],
     "Upstream connections by node and state (open, stalled, draining). A node with fewer open \
@@ -91,21 +92,21 @@ pub const LANES: Metric = gauge(
 );
 
 /// `shardlane_lanes_broken_total`
-pub const LANES_BROKEN: Metric = counter(
+pub(crate) const LANES_BROKEN: Metric = counter(
     "shardlane_lanes_broken_total",
     &[],
     "Lanes closed because the node broke the protocol.",
 );
 
 /// `shardlane_heartbeat_timeouts_total`
-pub const HEARTBEAT_TIMEOUTS: Metric = counter(
+pub(crate) const HEARTBEAT_TIMEOUTS: Metric = counter(
     "shardlane_heartbeat_timeouts_total",
     &[],
     "Lanes closed because the node did not answer a heartbeat, as when a firewall forgot the connection.",
 );
 
 /// `shardlane_lanes_stalled_total`
-pub const LANES_STALLED: Metric = counter(
+pub(crate) const LANES_STALLED: Metric = counter(
     "shardlane_lanes_stalled_total",
     &[],
     "Times that a full lane was passed over because its node took and sent nothing for \
@@ -113,25 +114,25 @@ pub const LANES_STALLED: Metric = counter(
 );
 
 /// `shardlane_upstream_in_flight`
-pub const UPSTREAM_IN_FLIGHT: Metric =
+pub(crate) const UPSTREAM_IN_FLIGHT: Metric =
     gauge("shardlane_upstream_in_flight", &[], "Requests that wait for a node's answer.");
 
 /// `shardlane_orphans`
-pub const ORPHANS: Metric = gauge(
+pub(crate) const ORPHANS: Metric = gauge(
     "shardlane_orphans",
     &[],
     "Requests that wait for a node's answer although their clients were answered or have left.",
 );
 
 /// `shardlane_handshakes_total`
-pub const HANDSHAKES: Metric = counter(
+pub(crate) const HANDSHAKES: Metric = counter(
     "shardlane_handshakes_total",
     &["node", "result"],
     "Attempts to open an upstream connection, by node and result.",
 );
 
 /// `shardlane_lanes_excess_total`
-pub const LANES_EXCESS: Metric = counter(
+pub(crate) const LANES_EXCESS: Metric = counter(
     "shardlane_lanes_excess_total",
     &["node"],
     "Connections opened at the plain port that came to a shard with a lane already, and were \
@@ -139,14 +140,14 @@ pub const LANES_EXCESS: Metric = counter(
 );
 
 /// `shardlane_source_ports_taken_total`
-pub const SOURCE_PORTS_TAKEN: Metric = counter(
+pub(crate) const SOURCE_PORTS_TAKEN: Metric = counter(
     "shardlane_source_ports_taken_total",
     &["node"],
     "Source ports that could not be bound; the next one was tried.",
 );
 
 /// `shardlane_shard_mismatch_total`
-pub const SHARD_MISMATCHES: Metric = counter(
+pub(crate) const SHARD_MISMATCHES: Metric = counter(
     "shardlane_shard_mismatch_total",
     &["node"],
     "Connections that came to another shard than their source port names. Something on the \
@@ -154,36 +155,36 @@ pub const SHARD_MISMATCHES: Metric = counter(
 );
 
 /// `shardlane_shard_aware_port`
-pub const PORT_VERDICT: Metric = gauge(
+pub(crate) const PORT_VERDICT: Metric = gauge(
     "shardlane_shard_aware_port",
     &["node", "verdict"],
     "Always 1; the label is what is known of a node's shard-aware port.",
 );
 
 /// `shardlane_prepared_cache_entries`
-pub const PREPARED_ENTRIES: Metric =
+pub(crate) const PREPARED_ENTRIES: Metric =
     gauge("shardlane_prepared_cache_entries", &[], "Prepared statements that are remembered.");
 
 /// `shardlane_prepared_cache_bytes`
-pub const PREPARED_BYTES: Metric = gauge(
+pub(crate) const PREPARED_BYTES: Metric = gauge(
     "shardlane_prepared_cache_bytes",
     &[],
     "Bytes used by prepared statements that are remembered.",
 );
 
 /// `shardlane_prepared_cache_hits_total`
-pub const PREPARED_HITS: Metric =
+pub(crate) const PREPARED_HITS: Metric =
     counter("shardlane_prepared_cache_hits_total", &[], "Requests whose prepared id was known.");
 
 /// `shardlane_prepared_cache_misses_total`
-pub const PREPARED_MISSES: Metric = counter(
+pub(crate) const PREPARED_MISSES: Metric = counter(
     "shardlane_prepared_cache_misses_total",
     &[],
     "Requests whose prepared id was not known; they were forwarded all the same.",
 );
 
 /// `shardlane_prepared_asked_total`
-pub const PREPARED_ASKED: Metric = counter(
+pub(crate) const PREPARED_ASKED: Metric = counter(
     "shardlane_prepared_asked_total",
     &[],
     "Requests answered by UNPREPARED, once for each client and id, since the id was not prepared \
@@ -191,7 +192,7 @@ pub const PREPARED_ASKED: Metric = counter(
 );
 
 /// `shardlane_prepared_cache_reprepares_total`
-pub const PREPARED_REPREPARES: Metric = counter(
+pub(crate) const PREPARED_REPREPARES: Metric = counter(
     "shardlane_prepared_cache_reprepares_total",
     &[],
     "Statements prepared again because a node had forgotten them. A steady stream means that \
@@ -199,14 +200,14 @@ pub const PREPARED_REPREPARES: Metric = counter(
 );
 
 /// `shardlane_prepared_cache_spread_total`
-pub const PREPARED_SPREAD: Metric = counter(
+pub(crate) const PREPARED_SPREAD: Metric = counter(
     "shardlane_prepared_cache_spread_total",
     &[],
     "Statements prepared on more nodes before they were needed there.",
 );
 
 /// `shardlane_prepared_cache_not_spread_total`
-pub const PREPARED_NOT_SPREAD: Metric = counter(
+pub(crate) const PREPARED_NOT_SPREAD: Metric = counter(
     "shardlane_prepared_cache_not_spread_total",
     &[],
     "Statements that other nodes prepare only once they are used, since clients prepare too many \
@@ -214,36 +215,36 @@ pub const PREPARED_NOT_SPREAD: Metric = counter(
 );
 
 /// `shardlane_client_connections`
-pub const CLIENTS: Metric =
+pub(crate) const CLIENTS: Metric =
     gauge("shardlane_client_connections", &[], "Clients that are connected.");
 
 /// `shardlane_clients_logging_in`
-pub const NEWCOMERS: Metric = gauge(
+pub(crate) const NEWCOMERS: Metric = gauge(
     "shardlane_clients_logging_in",
     &[],
     "Connected clients that have not finished STARTUP and login.",
 );
 
 /// `shardlane_clients_opened_total`
-pub const CLIENTS_OPENED: Metric =
+pub(crate) const CLIENTS_OPENED: Metric =
     counter("shardlane_clients_opened_total", &[], "Clients that connected.");
 
 /// `shardlane_clients_started_total`
-pub const CLIENTS_STARTED: Metric = counter(
+pub(crate) const CLIENTS_STARTED: Metric = counter(
     "shardlane_clients_started_total",
     &["version", "compression"],
     "Connections that agreed to a protocol version and a compression: none, lz4 or snappy.",
 );
 
 /// `shardlane_clients_rejected_total`
-pub const CLIENTS_REJECTED: Metric = counter(
+pub(crate) const CLIENTS_REJECTED: Metric = counter(
     "shardlane_clients_rejected_total",
     &["reason"],
     "Clients that were turned away or cut off: too_many, memory (refused or closed because memory was near its bound), silent (STARTUP and login not finished in time), unread_answers, login_withdrawn, broken_protocol, or newer_version, after which drivers step down to a version that is spoken here, on another connection.",
 );
 
 /// `shardlane_client_tls_handshakes_total`
-pub const CLIENT_TLS_HANDSHAKES: Metric = counter(
+pub(crate) const CLIENT_TLS_HANDSHAKES: Metric = counter(
     "shardlane_client_tls_handshakes_total",
     &["result"],
     "TLS handshakes of clients by how they ended: done, plain_cql (the driver does not know of \
@@ -251,7 +252,7 @@ pub const CLIENT_TLS_HANDSHAKES: Metric = counter(
 );
 
 /// `shardlane_tls_reloads_total`
-pub const TLS_RELOADS: Metric = counter(
+pub(crate) const TLS_RELOADS: Metric = counter(
     "shardlane_tls_reloads_total",
     &["side", "result"],
     "Changes of TLS files, by side (nodes, clients) and result: loaded, or failed, after which \
@@ -259,28 +260,28 @@ pub const TLS_RELOADS: Metric = counter(
 );
 
 /// `shardlane_tls_certificate_expiry_timestamp_seconds`
-pub const TLS_EXPIRY: Metric = gauge(
+pub(crate) const TLS_EXPIRY: Metric = gauge(
     "shardlane_tls_certificate_expiry_timestamp_seconds",
     &["side"],
     "Until when the certificate that we show is valid, in seconds since 1970, by side.",
 );
 
 /// `shardlane_schema_agreement_waits_total`
-pub const AGREEMENT_WAITS: Metric = counter(
+pub(crate) const AGREEMENT_WAITS: Metric = counter(
     "shardlane_schema_agreement_waits_total",
     &[],
     "Schema changes whose answer waited for the nodes to agree.",
 );
 
 /// `shardlane_schema_agreement_timeouts_total`
-pub const AGREEMENT_TIMEOUTS: Metric = counter(
+pub(crate) const AGREEMENT_TIMEOUTS: Metric = counter(
     "shardlane_schema_agreement_timeouts_total",
     &[],
     "Schema changes answered before all nodes agreed.",
 );
 
 /// `shardlane_logins_total`
-pub const LOGINS: Metric = counter(
+pub(crate) const LOGINS: Metric = counter(
     "shardlane_logins_total",
     &["result"],
     "Logins of clients, by what the cluster said; unknown: no node could say, or there was no room \
@@ -288,7 +289,7 @@ pub const LOGINS: Metric = counter(
 );
 
 /// `shardlane_credentials`
-pub const CREDENTIALS: Metric = gauge(
+pub(crate) const CREDENTIALS: Metric = gauge(
     "shardlane_credentials",
     &[],
     "Credentials of clients that have upstream connections of their own; each worker counts its \
@@ -296,35 +297,35 @@ pub const CREDENTIALS: Metric = gauge(
 );
 
 /// `shardlane_config_generation`
-pub const CONFIG_GENERATION: Metric = gauge(
+pub(crate) const CONFIG_GENERATION: Metric = gauge(
     "shardlane_config_generation",
     &[],
     "How often settings came into force: 1 since the start, one more with each reload.",
 );
 
 /// `shardlane_config_reload_failures_total`
-pub const CONFIG_RELOAD_FAILURES: Metric = counter(
+pub(crate) const CONFIG_RELOAD_FAILURES: Metric = counter(
     "shardlane_config_reload_failures_total",
     &[],
     "Reloads of the settings that failed; the settings before stayed in force.",
 );
 
 /// `shardlane_config_last_reload_successful`
-pub const CONFIG_LAST_RELOAD_SUCCESSFUL: Metric = gauge(
+pub(crate) const CONFIG_LAST_RELOAD_SUCCESSFUL: Metric = gauge(
     "shardlane_config_last_reload_successful",
     &[],
     "1 when the last reload of the settings succeeded, or there was none; else 0.",
 );
 
 /// `shardlane_config_last_reload_success_timestamp_seconds`
-pub const CONFIG_LAST_RELOAD_SUCCESS: Metric = gauge(
+pub(crate) const CONFIG_LAST_RELOAD_SUCCESS: Metric = gauge(
     "shardlane_config_last_reload_success_timestamp_seconds",
     &[],
     "When settings came into force last, seconds since 1970.",
 );
 
 /// `shardlane_log_lines_lost_total`
-pub const LOG_LINES_LOST: Metric = counter(
+pub(crate) const LOG_LINES_LOST: Metric = counter(
     "shardlane_log_lines_lost_total",
     &[],
     "Log lines that were not written: the reader of stderr did not keep up.",

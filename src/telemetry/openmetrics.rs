@@ -6,7 +6,7 @@ use prometheus::proto::{Metric, MetricFamily, MetricType};
 
 /// A form in which metrics are sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Format {
+pub(crate) enum Format {
     /// The text format of Prometheus, version 0.0.4.
     Text,
     /// OpenMetrics, version 1.0.0.
@@ -16,7 +16,7 @@ pub enum Format {
 impl Format {
     /// The content type, as scrapers expect it to the letter: some refuse a charset, or a version they don't know.
     #[must_use]
-    pub fn content_type(self) -> &'static str {
+    pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::Text => "text/plain; version=0.0.4",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -25,7 +25,7 @@ impl Format {
 
     /// What a request's Accept header asks for. OpenMetrics must be named: `*/*` gets the text format.
     #[must_use]
-    pub fn accepted(header: &str) -> Self {
+    pub(crate) fn accepted(header: &str) -> Self {
         let mut best = (0.0, Self::Text);
         for range in header.split(',') {
             let mut parts = range.split(';').map(str::trim);
@@ -53,7 +53,7 @@ impl Format {
 
 /// The page of these families.
 #[must_use]
-pub fn encode(families: &[MetricFamily]) -> String {
+pub(crate) fn encode(families: &[MetricFamily]) -> String {
     let mut page = String::new();
     for family in families {
         let kind = family.get_field_type();

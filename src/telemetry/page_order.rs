@@ -5,7 +5,7 @@ use crate::telemetry::metric::Metric;
 use crate::telemetry::{names, shape_names, state_names, tablet_names};
 
 /// Every metric of ours, in the order of the page.
-pub const ALL: &[Metric] = &[
+pub(crate) const ALL: &[Metric] = &[
     names::BUILD_INFO,
     names::REQUESTS_RECEIVED,
     names::REQUESTS,

@@ -24,7 +24,7 @@ struct Lines {
 
 /// A line of the log.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LogLine {
+pub(crate) struct LogLine {
     /// The number of lines before it, and one.
     pub number: u64,
     /// When it was written, µs since 1970.
@@ -39,14 +39,14 @@ pub struct LogLine {
 
 /// The latest lines, the newest first.
 #[must_use]
-pub fn lines() -> Vec<LogLine> {
+pub(crate) fn lines() -> Vec<LogLine> {
     let lines = LINES.read().unwrap_or_else(PoisonError::into_inner);
     lines.kept.iter().rev().cloned().collect()
 }
 
 /// Keeps what is logged.
 #[derive(Clone, Copy, Debug)]
-pub struct RecentLines {
+pub(crate) struct RecentLines {
     /// The time, µs since 1970.
     pub now_us: fn() -> i64,
 }

@@ -11,7 +11,7 @@ use crate::topology::tablet_page::{ReadEnd, TabletPage};
 
 /// The numbers of one worker.
 #[derive(Clone, Debug, Default)]
-pub struct WorkerReport {
+pub(crate) struct WorkerReport {
     /// What its engine has counted so far.
     pub tally: Tally,
     /// What its engine holds now.
@@ -20,7 +20,7 @@ pub struct WorkerReport {
 
 /// What is known apart from workers.
 #[derive(Clone, Debug, Default)]
-pub struct ClusterReport {
+pub(crate) struct ClusterReport {
     /// The newest picture of the cluster; it names the nodes.
     pub snapshot: Arc<Snapshot>,
     /// The bounds in force.
@@ -41,7 +41,7 @@ pub struct ClusterReport {
 
 /// What is kept over a restart.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct StateReport {
+pub(crate) struct StateReport {
     /// How old the state was that the process began with, seconds; 0 without one.
     pub restored_age_s: u64,
     /// How often it was written.
@@ -58,7 +58,7 @@ pub struct StateReport {
 
 /// Reloads of the settings.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct ReloadReport {
+pub(crate) struct ReloadReport {
     /// How often settings came into force: 1 since the start.
     pub generation: u64,
     /// Reloads that failed.
@@ -71,7 +71,7 @@ pub struct ReloadReport {
 
 /// What was read from the cluster's own table of tablets.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct TabletReadReport {
+pub(crate) struct TabletReadReport {
     /// Tablets that were read.
     pub tablets: u64,
     /// Tables that were read to the end.
@@ -84,7 +84,7 @@ pub struct TabletReadReport {
 
 impl TabletReadReport {
     /// Counts some tablets that were read.
-    pub fn add(&mut self, page: &TabletPage) {
+    pub(crate) fn add(&mut self, page: &TabletPage) {
         self.tablets += u64::try_from(page.tablets.len()).unwrap_or(u64::MAX);
         match page.end {
             Some(ReadEnd::Complete { .. }) => self.complete += 1,
@@ -97,7 +97,7 @@ impl TabletReadReport {
 
 /// TLS on both sides.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct TlsReport {
+pub(crate) struct TlsReport {
     /// What became of files that were replaced, by side.
     pub rotations: Vec<RotationReport>,
     /// Handshakes of clients by result, such as `done` or `plain_cql`.
@@ -106,7 +106,7 @@ pub struct TlsReport {
 
 /// The files of one side.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct RotationReport {
+pub(crate) struct RotationReport {
     /// `nodes` or `clients`.
     pub side: &'static str,
     /// Changes that were taken over.
@@ -119,7 +119,7 @@ pub struct RotationReport {
 
 /// What happened when one node was dialled.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct NodeDials {
+pub(crate) struct NodeDials {
     /// The node.
     pub node: NodeId,
     /// Attempts by result, such as `opened` or `timed_out`.

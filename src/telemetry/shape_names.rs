@@ -3,32 +3,32 @@
 use crate::telemetry::metric::{Metric, counter, gauge};
 
 /// `shardlane_text_shapes`
-pub const SHAPES: Metric = gauge(
+pub(crate) const SHAPES: Metric = gauge(
     "shardlane_text_shapes",
     &[],
     "Shapes of texts that nodes have prepared, or refused; see text.mode.",
 );
 
 /// `shardlane_text_shapes_bytes`
-pub const SHAPES_BYTES: Metric =
+pub(crate) const SHAPES_BYTES: Metric =
     gauge("shardlane_text_shapes_bytes", &[], "Bytes that they take in all workers.");
 
 /// `shardlane_texts_executed_total`
-pub const EXECUTED: Metric = counter(
+pub(crate) const EXECUTED: Metric = counter(
     "shardlane_texts_executed_total",
     &[],
     "Statements by text that went to their node as prepared ones.",
 );
 
 /// `shardlane_text_shapes_prepared_total`
-pub const PREPARED: Metric = counter(
+pub(crate) const PREPARED: Metric = counter(
     "shardlane_text_shapes_prepared_total",
     &[],
     "Shapes that all nodes have prepared, again those that one had forgotten among them.",
 );
 
 /// `shardlane_text_shapes_given_up_total`
-pub const GIVEN_UP: Metric = counter(
+pub(crate) const GIVEN_UP: Metric = counter(
     "shardlane_text_shapes_given_up_total",
     &[],
     "Times that a shape was given up: until its table changes where a node will never prepare it, and \
@@ -36,7 +36,7 @@ pub const GIVEN_UP: Metric = counter(
 );
 
 /// `shardlane_text_shapes_forgotten_total`
-pub const FORGOTTEN: Metric = counter(
+pub(crate) const FORGOTTEN: Metric = counter(
     "shardlane_text_shapes_forgotten_total",
     &[],
     "Texts that were sent after all because their node had forgotten the prepared statement.",

@@ -4,7 +4,7 @@
 use crate::telemetry::metric::{Metric, counter, gauge};
 
 /// `shardlane_tablet_feedback_total`
-pub const TABLET_FEEDBACK: Metric = counter(
+pub(crate) const TABLET_FEEDBACK: Metric = counter(
     "shardlane_tablet_feedback_total",
     &["table"],
     "Answers in which the server reported that a request came to the wrong shard, and the right \
@@ -12,14 +12,14 @@ pub const TABLET_FEEDBACK: Metric = counter(
 );
 
 /// `shardlane_tablet_hits_total`
-pub const TABLET_HITS: Metric = counter(
+pub(crate) const TABLET_HITS: Metric = counter(
     "shardlane_tablet_hits_total",
     &["table"],
     "Answers in which the server would have reported a wrong shard, and did not.",
 );
 
 /// `shardlane_text_tablet_feedback_total`
-pub const TEXT_TABLET_FEEDBACK: Metric = counter(
+pub(crate) const TEXT_TABLET_FEEDBACK: Metric = counter(
     "shardlane_text_tablet_feedback_total",
     &["table"],
     "The same as shardlane_tablet_feedback_total for statements by text whose key was bound. Of \
@@ -27,7 +27,7 @@ pub const TEXT_TABLET_FEEDBACK: Metric = counter(
 );
 
 /// `shardlane_text_tablet_hits_total`
-pub const TEXT_TABLET_HITS: Metric = counter(
+pub(crate) const TEXT_TABLET_HITS: Metric = counter(
     "shardlane_text_tablet_hits_total",
     &["table"],
     "The same as shardlane_tablet_hits_total for statements by text whose key was bound, and for \
@@ -35,21 +35,21 @@ pub const TEXT_TABLET_HITS: Metric = counter(
 );
 
 /// `shardlane_tablet_map_entries`
-pub const TABLET_ENTRIES: Metric = gauge(
+pub(crate) const TABLET_ENTRIES: Metric = gauge(
     "shardlane_tablet_map_entries",
     &[],
     "Tablets whose replicas are known; each worker learns its own.",
 );
 
 /// `shardlane_tablet_stale_total`
-pub const TABLET_STALE: Metric = counter(
+pub(crate) const TABLET_STALE: Metric = counter(
     "shardlane_tablet_stale_total",
     &[],
     "Tablet reports ignored because a newer one had just replaced them.",
 );
 
 /// `shardlane_tablet_reads_total`
-pub const TABLET_READS: Metric = counter(
+pub(crate) const TABLET_READS: Metric = counter(
     "shardlane_tablet_reads_total",
     &["result"],
     "Tables whose tablets were asked for at once: `complete`, `refused` (the role lacks SELECT on \
@@ -57,21 +57,21 @@ pub const TABLET_READS: Metric = counter(
 );
 
 /// `shardlane_tablets_read_total`
-pub const TABLETS_READ: Metric = counter(
+pub(crate) const TABLETS_READ: Metric = counter(
     "shardlane_tablets_read_total",
     &[],
     "Tablets that were read from system.tablets, instead of being learned by a misrouted request.",
 );
 
 /// `shardlane_tablets_outdated_total`
-pub const TABLETS_OUTDATED: Metric = counter(
+pub(crate) const TABLETS_OUTDATED: Metric = counter(
     "shardlane_tablets_outdated_total",
     &[],
     "Tablets that were read and not used, since a server reported something newer meanwhile.",
 );
 
 /// `shardlane_tablet_samples_total`
-pub const TABLET_SAMPLES: Metric = counter(
+pub(crate) const TABLET_SAMPLES: Metric = counter(
     "shardlane_tablet_samples_total",
     &[],
     "Keys of statements by text that were read once more, so that a node reports their tablet if it \

@@ -16,7 +16,7 @@ const REVIEW_BUCKETS: Buckets = Buckets { first_bits: 6, last_bits: 24 };
 
 /// The numbers of a webhook.
 #[derive(Clone, Debug)]
-pub struct WebhookReport {
+pub(crate) struct WebhookReport {
     /// Questions by outcome.
     pub reviews: Vec<(&'static str, u64)>,
     /// How long they took, µs.
@@ -30,7 +30,7 @@ pub struct WebhookReport {
 }
 
 /// Renders the page.
-pub fn render(report: &WebhookReport, format: Format) -> Result<String, String> {
+pub(crate) fn render(report: &WebhookReport, format: Format) -> Result<String, String> {
     let mut families = Families::default();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     families.numbers(&names::BUILD_INFO, [(vec![version], 1)]);

@@ -18,7 +18,7 @@ pub enum TlsPart {
 
 /// A file that cannot be used. It never holds or shows a byte of a key.
 #[derive(Debug, Error)]
-#[error("{}: {fault}; {}", path.display(), fault.fix())]
+#[error("{}: {fault}; {}", path.display(), fault.hint())]
 pub struct TlsError {
     /// What the file is for.
     pub part: TlsPart,
@@ -57,7 +57,7 @@ pub enum Fault {
 impl Fault {
     /// What to do about it.
     #[must_use]
-    pub fn fix(&self) -> &'static str {
+    pub fn hint(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "give the path of a file that this process may read",
             Self::Absent("certificate") => {

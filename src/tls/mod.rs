@@ -5,4 +5,4 @@ pub mod files;
 pub mod rotated;
 #[cfg(test)]
 pub(crate) mod test_certificates;
-pub mod validity;
+pub(crate) mod validity;

@@ -10,7 +10,7 @@ const GENERALIZED_TIME: u8 = 0x18;
 
 /// The dates of one certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Validity {
+pub(crate) struct Validity {
     /// Seconds since 1970, and how people write it.
     pub not_before: (i64, String),
     /// The same; the last second in which it is valid.
@@ -20,7 +20,7 @@ pub struct Validity {
 impl Validity {
     /// Reads the dates of a certificate (RFC 5280 section 4.1); `None` when it is no certificate.
     #[must_use]
-    pub fn read(certificate: &[u8]) -> Option<Self> {
+    pub(crate) fn read(certificate: &[u8]) -> Option<Self> {
         let (SEQUENCE, certificate, _) = element(certificate)? else { return None };
         let (SEQUENCE, mut rest, _) = element(certificate)? else { return None };
         if let (VERSION, _, after) = element(rest)? {

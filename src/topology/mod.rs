@@ -2,7 +2,7 @@
 
 pub mod id;
 pub mod node;
-pub mod node_numbers;
+pub(crate) mod node_numbers;
 pub mod replication;
 pub mod ring;
 pub mod snapshot;

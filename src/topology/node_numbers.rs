@@ -7,36 +7,24 @@ use crate::topology::id::NodeId;
 
 /// Hosts that get a number in the life of the process. Nodes that left keep theirs, so this bounds
 /// the replacements, too; a sidecar's process sees a few hundred at most.
-pub const NODES_MAX: u16 = 4_096;
+pub(crate) const NODES_MAX: u16 = 4_096;
 
 /// The numbers given so far. A number is never given to another host: what was learned of a node
 /// that has left can then never be taken for knowledge of its successor.
 #[derive(Debug, Default)]
-pub struct NodeNumbers {
+pub(crate) struct NodeNumbers {
     numbers: BTreeMap<HostId, NodeId>,
 }
 
 impl NodeNumbers {
     /// Gives a host its number, or finds the one it has. None once [`NODES_MAX`] are given.
-    pub fn number(&mut self, host: HostId) -> Option<NodeId> {
+    pub(crate) fn number(&mut self, host: HostId) -> Option<NodeId> {
         if let Some(id) = self.numbers.get(&host) {
             return Some(*id);
         }
         let next = u16::try_from(self.numbers.len()).ok().filter(|next| *next < NODES_MAX)?;
         self.numbers.insert(host, NodeId(next));
         Some(NodeId(next))
-    }
-
-    /// Counts the numbers given.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.numbers.len()
-    }
-
-    /// Whether no number was given yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.numbers.is_empty()
     }
 }
 
@@ -61,7 +49,7 @@ mod tests {
         }
         assert_eq!(numbers.number(host(NODES_MAX)), None);
         assert_eq!(numbers.number(host(7)), Some(NodeId(7)));
-        assert_eq!(numbers.len(), usize::from(NODES_MAX));
+        assert_eq!(numbers.numbers.len(), usize::from(NODES_MAX));
     }
 
     fn host(number: u16) -> HostId {

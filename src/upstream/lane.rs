@@ -6,6 +6,7 @@ use crate::topology::tablet::Replica;
 use crate::upstream::stream_ids::StreamIds;
 use cql::compression::Compression;
 use cql::decoder::FrameDecoder;
+use cql::header::RESPONSE;
 use cql::token::shard::ShardId;
 
 /// Number of a pool: the lanes of one credential and one keyspace, or of none.
@@ -18,6 +19,12 @@ impl PoolId {
     /// The empty pool, for clients without a valid login.
     pub const NOWHERE: Self = Self(u16::MAX);
 }
+
+/// The protocol that is spoken with nodes: the version byte of every request on a lane.
+pub const LANE_VERSION: u8 = 4;
+
+/// The version byte of every response on a lane.
+pub const LANE_RESPONSE: u8 = RESPONSE | LANE_VERSION;
 
 /// Longest response body: the protocol's own limit (v4 section 2.5). A lane is shared, so the
 /// long answer to one client must not close it.
@@ -117,7 +124,7 @@ impl<W> Lane<W> {
             base: PoolId::NOWHERE,
             ids: StreamIds::new(streams_max),
             outbox: Outbox::default(),
-            decoder: FrameDecoder::new([0x84; 2], RESPONSE_BODY_BYTES_MAX),
+            decoder: FrameDecoder::new([LANE_RESPONSE; 2], RESPONSE_BODY_BYTES_MAX),
             retained_bytes: 0,
             touched: false,
             life: LaneLife::Open,

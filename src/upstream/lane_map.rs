@@ -7,7 +7,7 @@ use cql::token::shard::Sharder;
 
 /// The lanes of one kind by node and shard; `K` names a lane.
 #[derive(Debug)]
-pub struct LaneMap<K> {
+pub(crate) struct LaneMap<K> {
     nodes: Vec<NodeLanes<K>>,
     /// Every lane, for requests that any shard may take.
     live: Vec<(NodeId, K)>,
@@ -15,7 +15,7 @@ pub struct LaneMap<K> {
 
 /// The lanes to one node.
 #[derive(Debug)]
-pub struct NodeLanes<K> {
+pub(crate) struct NodeLanes<K> {
     /// How the node deals tokens to shards; `None` for a server without shards.
     pub sharder: Option<Sharder>,
     shards: Vec<Option<K>>,
@@ -33,7 +33,7 @@ struct Asked {
 
 /// When a missing lane is opened, µs.
 #[derive(Clone, Copy, Debug)]
-pub struct AskTimes {
+pub(crate) struct AskTimes {
     /// Two requests within this time open it.
     pub window_us: u64,
     /// It is not opened again within this time.
@@ -43,14 +43,14 @@ pub struct AskTimes {
 impl<K> LaneMap<K> {
     /// No lanes.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { nodes: Vec::new(), live: Vec::new() }
     }
 }
 
 impl<K: Copy + Eq> LaneMap<K> {
     /// Adds a lane. One that stands at the same place already is handed back: it is one too many.
-    pub fn insert(&mut self, at: Replica, sharder: Option<Sharder>, lane: K) -> Option<K> {
+    pub(crate) fn insert(&mut self, at: Replica, sharder: Option<Sharder>, lane: K) -> Option<K> {
         let Replica { node, shard } = at;
         let number = usize::from(node.0);
         if self.nodes.len() <= number {
@@ -72,7 +72,7 @@ impl<K: Copy + Eq> LaneMap<K> {
     }
 
     /// Forgets a lane; `false` when it was not here.
-    pub fn remove(&mut self, node: NodeId, lane: K) -> bool {
+    pub(crate) fn remove(&mut self, node: NodeId, lane: K) -> bool {
         let lanes = self.nodes.get_mut(usize::from(node.0));
         let Some(lanes) = lanes else { return false };
         let Some(place) = lanes.shards.iter_mut().find(|place| **place == Some(lane)) else {
@@ -87,7 +87,7 @@ impl<K: Copy + Eq> LaneMap<K> {
     /// A request asks for a lane to a shard, which is not there. Whether to open it: the node is
     /// known, another request asked within `window_us` before, so that lanes are not opened for one
     /// request each, and it was not opened within `again_us`.
-    pub fn ask_for(&mut self, at: Replica, now_us: u64, times: AskTimes) -> bool {
+    pub(crate) fn ask_for(&mut self, at: Replica, now_us: u64, times: AskTimes) -> bool {
         let Replica { node, shard } = at;
         let Some(lanes) = self.nodes.get_mut(usize::from(node.0)) else { return false };
         let (place, count) = (usize::from(shard.0), lanes.sharder.map(|all| all.nr_shards().get()));
@@ -112,44 +112,44 @@ impl<K: Copy + Eq> LaneMap<K> {
     /// The lane to a shard of a node.
     #[inline]
     #[must_use]
-    pub fn lane(&self, node: NodeId, shard: ShardId) -> Option<K> {
+    pub(crate) fn lane(&self, node: NodeId, shard: ShardId) -> Option<K> {
         *self.nodes.get(usize::from(node.0))?.shards.get(usize::from(shard.0))?
     }
 
     /// What is known of a node; `None` before its first lane.
     #[inline]
     #[must_use]
-    pub fn node(&self, node: NodeId) -> Option<&NodeLanes<K>> {
+    pub(crate) fn node(&self, node: NodeId) -> Option<&NodeLanes<K>> {
         self.nodes.get(usize::from(node.0))
     }
 
     /// The lanes to one node.
-    pub fn lanes_of(&self, node: NodeId) -> impl Iterator<Item = K> {
+    pub(crate) fn lanes_of(&self, node: NodeId) -> impl Iterator<Item = K> {
         let lanes = self.nodes.get(usize::from(node.0));
         lanes.into_iter().flat_map(|lanes| lanes.shards.iter().copied().flatten())
     }
 
     /// Every lane with its node.
     #[must_use]
-    pub fn live(&self) -> &[(NodeId, K)] {
+    pub(crate) fn live(&self) -> &[(NodeId, K)] {
         &self.live
     }
 
     /// How each node divided its data when its last lane was opened, also where no lane is left.
-    pub fn sharders(&self) -> impl Iterator<Item = (NodeId, Sharder)> {
+    pub(crate) fn sharders(&self) -> impl Iterator<Item = (NodeId, Sharder)> {
         let numbers = (0u16..).map(NodeId).zip(&self.nodes);
         numbers.filter_map(|(node, lanes)| Some((node, lanes.sharder?)))
     }
 
     /// A node is not used any more: its shards are none that lack a lane.
-    pub fn forget_sharder(&mut self, node: NodeId) {
+    pub(crate) fn forget_sharder(&mut self, node: NodeId) {
         if let Some(lanes) = self.nodes.get_mut(usize::from(node.0)) {
             lanes.sharder = None;
         }
     }
 
     /// The nodes that have a lane.
-    pub fn live_nodes(&self) -> impl Iterator<Item = NodeId> {
+    pub(crate) fn live_nodes(&self) -> impl Iterator<Item = NodeId> {
         let numbers = self.nodes.iter().zip(0u16..);
         numbers.filter(|(lanes, _)| lanes.live > 0).map(|(_, number)| NodeId(number))
     }

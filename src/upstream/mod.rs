@@ -2,6 +2,6 @@
 
 pub mod lane;
 
-pub mod lane_map;
+pub(crate) mod lane_map;
 
 pub mod stream_ids;

@@ -8,7 +8,7 @@ use crate::platform::log_throttle::LogThrottle;
 
 /// What became of a question.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ReviewOutcome {
+pub(crate) enum ReviewOutcome {
     /// The pod gets a sidecar.
     Injected,
     /// The object stays as it is, as it should.
@@ -34,7 +34,7 @@ impl ReviewOutcome {
 
 /// How the beginning of a connection ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Handshake {
+pub(crate) enum Handshake {
     /// Requests may come.
     Done,
     /// The other side does not trust the certificate, left, or speaks no TLS.
@@ -60,7 +60,7 @@ impl Handshake {
 
 /// Counters of one webhook.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub(crate) struct Counts {
     outcomes: [AtomicU64; ReviewOutcome::ALL.len()],
     handshakes: [AtomicU64; Handshake::ALL.len()],
     /// µs.
@@ -70,37 +70,37 @@ pub struct Counts {
 
 impl Counts {
     /// A question was answered, or could not be, after so many µs.
-    pub fn on_review(&self, outcome: ReviewOutcome, took_us: u64) {
+    pub(crate) fn on_review(&self, outcome: ReviewOutcome, took_us: u64) {
         add_one(&self.outcomes, ReviewOutcome::ALL.iter().position(|known| *known == outcome));
         self.durations.write().unwrap_or_else(PoisonError::into_inner).record(took_us);
     }
 
     /// A connection has begun, or could not.
-    pub fn on_handshake(&self, result: Handshake) {
+    pub(crate) fn on_handshake(&self, result: Handshake) {
         add_one(&self.handshakes, Handshake::ALL.iter().position(|known| *known == result));
     }
 
     /// Whether a failed handshake is worth a line in the log now, and how many were not since the last line.
     #[must_use]
-    pub fn next_line(&self, now_us: u64) -> Option<u64> {
+    pub(crate) fn next_line(&self, now_us: u64) -> Option<u64> {
         self.lines.write().unwrap_or_else(PoisonError::into_inner).next(now_us)
     }
 
     /// Questions by outcome.
     #[must_use]
-    pub fn reviews(&self) -> Vec<(&'static str, u64)> {
+    pub(crate) fn reviews(&self) -> Vec<(&'static str, u64)> {
         labelled(ReviewOutcome::ALL.map(ReviewOutcome::label), &self.outcomes)
     }
 
     /// Connections by result.
     #[must_use]
-    pub fn handshakes(&self) -> Vec<(&'static str, u64)> {
+    pub(crate) fn handshakes(&self) -> Vec<(&'static str, u64)> {
         labelled(Handshake::ALL.map(Handshake::label), &self.handshakes)
     }
 
     /// How long questions took, µs.
     #[must_use]
-    pub fn durations(&self) -> Histogram {
+    pub(crate) fn durations(&self) -> Histogram {
         self.durations.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

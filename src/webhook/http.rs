@@ -23,10 +23,10 @@ use crate::tls::rotated::Rotated;
 use crate::webhook::counts::{Counts, ReviewOutcome};
 
 /// Where reviews are sent.
-pub const PATH: &str = "/inject";
+pub(crate) const PATH: &str = "/inject";
 
 /// Whose certificate it is, in metrics and the log.
-pub const SIDE: &str = "webhook";
+pub(crate) const SIDE: &str = "webhook";
 
 /// Longest body, bytes: the API server itself takes objects of 3 MiB.
 const BODY_BYTES_MAX: usize = 4 << 20;
@@ -39,7 +39,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Answers requests. All connections share one.
 #[derive(Debug)]
-pub struct Answers {
+pub(crate) struct Answers {
     defaults: Sidecar,
     bodies: Semaphore,
     counts: Counts,
@@ -49,19 +49,19 @@ pub struct Answers {
 impl Answers {
     /// Answers that give pods this sidecar unless their annotations say otherwise; the metrics show `certificate`.
     #[must_use]
-    pub fn new(defaults: Sidecar, certificate: Arc<Rotated<ServerConfig>>) -> Arc<Self> {
+    pub(crate) fn new(defaults: Sidecar, certificate: Arc<Rotated<ServerConfig>>) -> Arc<Self> {
         let (bodies, counts) = (Semaphore::new(BODIES_KIB_MAX), Counts::default());
         Arc::new(Self { defaults, bodies, counts, certificate })
     }
 
     /// What is counted.
     #[must_use]
-    pub const fn counts(&self) -> &Counts {
+    pub(crate) const fn counts(&self) -> &Counts {
         &self.counts
     }
 
     /// The answer to one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         match (request.method(), request.uri().path()) {
             (&Method::POST, PATH) => {
                 let begin_us = clock::now_us();

@@ -1,5 +1,5 @@
 //! The admission webhook: the API server asks about each new pod, over HTTPS.
 
-pub mod counts;
-pub mod http;
-pub mod server;
+pub(crate) mod counts;
+pub(crate) mod http;
+pub(crate) mod server;

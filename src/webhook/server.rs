@@ -50,7 +50,7 @@ const FILE_POLL: Duration = Duration::from_secs(5);
 
 /// Times of the end of the process.
 #[derive(Clone, Copy, Debug)]
-pub struct Ending {
+pub(crate) struct Ending {
     /// It serves on for so long: the API servers learn only after a moment that this one is gone.
     pub linger: Duration,
     /// Then requests have so long to finish.
@@ -65,7 +65,7 @@ impl Default for Ending {
 
 /// A webhook that listens.
 #[derive(Debug)]
-pub struct Webhook {
+pub(crate) struct Webhook {
     listener: TcpListener,
     certificate: Arc<Rotated<ServerConfig>>,
     answers: Arc<Answers>,
@@ -73,13 +73,13 @@ pub struct Webhook {
 
 impl Webhook {
     /// Reads the certificate, whose errors say what is wrong with which file.
-    pub fn load(files: TlsFiles) -> Result<Rotated<ServerConfig>, TlsError> {
+    pub(crate) fn load(files: TlsFiles) -> Result<Rotated<ServerConfig>, TlsError> {
         Rotated::load(files, Box::new(server_config))
     }
 
     /// A webhook whose pods get `defaults` unless their annotations say otherwise.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         listener: TcpListener,
         certificate: Rotated<ServerConfig>,
         defaults: Sidecar,
@@ -90,12 +90,12 @@ impl Webhook {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
+    pub(crate) fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
     /// Serves until `stop` is ready, and then until `ending` is over.
-    pub async fn serve(self, stop: impl Future<Output = ()>, ending: Ending) {
+    pub(crate) async fn serve(self, stop: impl Future<Output = ()>, ending: Ending) {
         let (end, ended) = watch::channel(());
         let mut connections = JoinSet::new();
         let rotation = tokio::spawn(look_after(Arc::clone(&self.certificate)));

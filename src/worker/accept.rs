@@ -39,7 +39,7 @@ impl Reactor {
                         let stream = Transport::Plain(stream);
                         self.serve(HandshakenClient { stream, no_descriptor, local, peer });
                     }
-                    Some(tls) => self.start_tls(tls, stream, (no_descriptor, local)),
+                    Some(tls) => self.start_tls(tls, stream, no_descriptor, local),
                 }
             }
             Accepted::Unix(stream) => {
@@ -64,8 +64,13 @@ impl Reactor {
 
     /// Starts a handshake. It is a task of its own: it waits for the client, again and again, and
     /// the worker's loop has no place to wait.
-    fn start_tls(&self, tls: Arc<ClientTls>, stream: TcpStream, at: (Option<u64>, SocketAddr)) {
-        let (no_descriptor, local) = at;
+    fn start_tls(
+        &self,
+        tls: Arc<ClientTls>,
+        stream: TcpStream,
+        no_descriptor: Option<u64>,
+        local: SocketAddr,
+    ) {
         let Some(turn) = tls.enter() else { return };
         let peer = stream.peer_addr().ok();
         let (sender, _) = &self.handshaken;

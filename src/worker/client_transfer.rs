@@ -12,7 +12,7 @@ use crate::state::client::MovedClient;
 
 /// A client that has connected.
 #[derive(Debug)]
-pub struct ConnectedClient {
+pub(crate) struct ConnectedClient {
     /// Its socket, non-blocking.
     pub stream: Accepted,
     /// Set where it is to be refused, since clients have all the descriptors that they may have, so many.
@@ -26,7 +26,7 @@ pub struct ConnectedClient {
 /// How clients leave for another process: each is given away once all that it asked is answered, and what is left when the
 /// time is over stays.
 #[derive(Clone, Debug)]
-pub struct Giving {
+pub(crate) struct Giving {
     /// Where to. Closed when there is no more.
     pub to: Sender<GivenClient>,
     /// When that began, on the worker's clock.
@@ -42,14 +42,14 @@ const HOLD_US: u64 = 1_000_000;
 impl Giving {
     /// Whether clients that may move are not read now. A slow request would else stop all others of its connection.
     #[must_use]
-    pub fn holds_at(&self, now_us: u64) -> bool {
+    pub(crate) fn holds_at(&self, now_us: u64) -> bool {
         (now_us.saturating_sub(self.since_us) / HOLD_US).is_multiple_of(2)
     }
 }
 
 /// A client that another process serves on.
 #[derive(Debug)]
-pub struct GivenClient {
+pub(crate) struct GivenClient {
     /// Its connection.
     pub connection: Leaving,
     /// What the other process has to know.
@@ -58,7 +58,7 @@ pub struct GivenClient {
 
 /// A client past its handshake.
 #[derive(Debug)]
-pub struct HandshakenClient {
+pub(crate) struct HandshakenClient {
     pub(super) stream: Transport,
     pub(super) no_descriptor: Option<u64>,
     pub(super) local: SocketAddr,

@@ -26,7 +26,7 @@ use crate::worker::setup::WorkerSettings;
 
 /// A message to a worker.
 #[derive(Debug)]
-pub enum WorkerCommand {
+pub(crate) enum WorkerCommand {
     /// Serve this client.
     Client(ConnectedClient),
     /// There is a new picture of the cluster; lanes go to these nodes of it.

@@ -90,8 +90,8 @@ impl Reactor {
 
 fn log(notice: &PoolNotice, of_logins: &mut LoginLines) {
     match notice {
-        PoolNotice::NodeLost { target, reason, fix } => {
-            tracing::warn!(node = %target, reason, fix, "a node cannot be reached");
+        PoolNotice::NodeLost { target, reason, hint } => {
+            tracing::warn!(node = %target, reason, hint, "a node cannot be reached");
         }
         PoolNotice::NodeAway { target, reason, away_s } => {
             tracing::warn!(node = %target, reason, away_s, "a node still cannot be reached");
@@ -99,8 +99,8 @@ fn log(notice: &PoolNotice, of_logins: &mut LoginLines) {
         PoolNotice::NodeBack { target, away_s } => {
             tracing::warn!(node = %target, away_s, "a node is reached again");
         }
-        PoolNotice::NoLane { target, reason, fix } => {
-            tracing::warn!(node = %target, reason, fix, "a node is up, but a connection to it could not be opened");
+        PoolNotice::NoLane { target, reason, hint } => {
+            tracing::warn!(node = %target, reason, hint, "a node is up, but a connection to it could not be opened");
         }
         PoolNotice::Resharded { target, .. } => {
             tracing::info!(node = %target, "the node has another number of shards");

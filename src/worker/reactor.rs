@@ -46,7 +46,7 @@ const TICK_US_MAX: u64 = 100_000;
 
 /// One worker.
 #[derive(Debug)]
-pub struct Reactor {
+pub(crate) struct Reactor {
     pub(super) engine: Engine,
     pub(super) pools: PoolManager,
     pub(super) dialing: Dialing,

@@ -10,7 +10,7 @@ use crate::pool::pool_manager::{PoolSettings, PoolShared};
 
 /// What a worker goes by, as far as a running one takes new values.
 #[derive(Clone, Debug)]
-pub struct WorkerSettings {
+pub(crate) struct WorkerSettings {
     /// What its engine goes by.
     pub engine: EngineSettings,
     /// What its pools go by.
@@ -21,7 +21,7 @@ pub struct WorkerSettings {
 
 /// What a worker is made of: what differs from worker to worker, and its settings.
 #[derive(Debug)]
-pub struct WorkerSetup {
+pub(crate) struct WorkerSetup {
     /// Its number.
     pub number: usize,
     /// What its engine goes by.

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::thread;
-use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -19,32 +18,23 @@ const COMMANDS: usize = 1024;
 
 /// A worker that runs.
 #[derive(Debug)]
-pub struct Worker {
+pub(crate) struct Worker {
     /// Commands to it.
     pub commands: Sender<WorkerCommand>,
-    thread: JoinHandle<()>,
 }
 
 impl Worker {
     /// Starts a worker. Called within a runtime, which dials.
-    pub fn start(setup: WorkerSetup, events: Sender<WorkerEvent>) -> io::Result<Self> {
+    pub(crate) fn start(setup: WorkerSetup, events: Sender<WorkerEvent>) -> io::Result<Self> {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let runtime = Handle::current();
         let poller = Poller::new()?;
         let bell = poller.bell()?;
         let name = format!("worker-{}", setup.number);
-        let thread = thread::Builder::new().name(name).spawn(move || {
+        thread::Builder::new().name(name).spawn(move || {
             let _within = runtime.enter();
             Reactor::new(setup, inbox, events, poller, bell).run();
         })?;
-        Ok(Self { commands, thread })
-    }
-
-    /// Waits until it has ended.
-    pub fn join(self) {
-        drop(self.commands);
-        if self.thread.join().is_err() {
-            tracing::error!("a worker's thread panicked");
-        }
+        Ok(Self { commands })
     }
 }

@@ -104,7 +104,7 @@ fn run_stops_when_its_contact_points_are_of_two_clusters() {
     let text = format!("{other_at} is in cluster 'other', {one_at} in cluster 'simulated'");
     says(&said, &[&text, "; name nodes of one cluster in contact_points"]);
     let error = proxy.log.iter().find(|line| line["level"] == "ERROR").unwrap();
-    assert_eq!((&error["error"], error["fix"].is_string()), (&Value::String(text), true));
+    assert_eq!((&error["error"], error["hint"].is_string()), (&Value::String(text), true));
     one.stop().unwrap();
     other.stop().unwrap();
 }

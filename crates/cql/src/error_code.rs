@@ -14,7 +14,6 @@ impl ErrorCode {
     pub const UNAVAILABLE: Self = Self(0x1000);
     pub const OVERLOADED: Self = Self(0x1001);
     pub const BOOTSTRAPPING: Self = Self(0x1002);
-    pub const TRUNCATE_ERROR: Self = Self(0x1003);
     pub const WRITE_TIMEOUT: Self = Self(0x1100);
     pub const READ_TIMEOUT: Self = Self(0x1200);
     pub const READ_FAILURE: Self = Self(0x1300);
@@ -23,7 +22,6 @@ impl ErrorCode {
     pub const SYNTAX_ERROR: Self = Self(0x2000);
     pub const UNAUTHORIZED: Self = Self(0x2100);
     pub const INVALID: Self = Self(0x2200);
-    pub const CONFIG_ERROR: Self = Self(0x2300);
     pub const ALREADY_EXISTS: Self = Self(0x2400);
     pub const UNPREPARED: Self = Self(0x2500);
     /// ScyllaDB's per-partition rate limit; SUPPORTED names the code, STARTUP asks for it.

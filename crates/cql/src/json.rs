@@ -6,6 +6,7 @@ use num_bigint::BigInt;
 use time::Date;
 use uuid::Uuid;
 
+use crate::calendar::{EPOCH_JULIAN, MILLIS_A_DAY, NANOS_A_SECOND};
 use crate::cell;
 use crate::column_type::ColumnType;
 use crate::error::WireError;
@@ -13,10 +14,6 @@ use crate::notation::Reader;
 
 /// How deep values may nest.
 const DEPTH_MAX: usize = 32;
-/// 1970-01-01 in days of the Julian calendar.
-const EPOCH_JULIAN: i64 = 2_440_588;
-const MILLIS_A_DAY: i64 = 86_400_000;
-const NANOS_A_SECOND: i64 = 1_000_000_000;
 /// Most digits that are written behind the point of a decimal; more are written with an exponent.
 const SCALE_MAX: usize = 1000;
 
@@ -166,7 +163,8 @@ fn date(raw: u32) -> String {
 }
 
 fn date_of(days: i64) -> String {
-    let julian = days.checked_add(EPOCH_JULIAN).and_then(|days| i32::try_from(days).ok());
+    let julian =
+        days.checked_add(i64::from(EPOCH_JULIAN)).and_then(|days| i32::try_from(days).ok());
     match julian.and_then(|julian| Date::from_julian_day(julian).ok()) {
         Some(date) => {
             let (year, month, day) = date.to_calendar_date();

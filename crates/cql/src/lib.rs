@@ -1,5 +1,6 @@
 //! Frames, notations and tokens of the CQL native protocol, as views over bytes.
 
+pub mod calendar;
 pub mod cell;
 pub mod column_type;
 pub mod compression;

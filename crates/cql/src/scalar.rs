@@ -7,16 +7,12 @@ use thiserror::Error;
 use time::{Date, Month};
 use uuid::Uuid;
 
+use crate::calendar::{DATE_EPOCH, EPOCH_JULIAN, MILLIS_A_DAY, NANOS_A_SECOND};
 use crate::column_type::ColumnType;
 
 /// More digits are uncertain: to read them takes long, and no key has so many.
 const DIGITS_MAX: usize = 1024;
-/// 1970-01-01 in days of the Julian calendar.
-const EPOCH_JULIAN: i32 = 2_440_588;
-/// Days from the smallest date to 1970-01-01: dates are unsigned.
-const DATE_EPOCH: i64 = 1 << 31;
-const MILLIS_A_DAY: i64 = 86_400_000;
-const NANOS_A_SECOND: i64 = 1_000_000_000;
+/// The zone that is farthest from Greenwich, minutes.
 const ZONE_MINUTES_MAX: i64 = 18 * 60;
 
 /// Which bytes a literal stands for cannot be said: servers read it differently, or refuse it.

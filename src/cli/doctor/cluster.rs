@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::cli::doctor::finding::Findings;
 use crate::config::settings::{AuthMode, Settings};
-use crate::connect::dial_error::DialError;
+use crate::connect::dial_error::{DialError, DialErrorAt};
 use crate::connect::dialer::{connect, secure};
 use crate::connect::extensions::Extensions;
 use crate::connect::handshake::{ask_options, start_up};
@@ -29,7 +29,7 @@ const CONNECT_TIMEOUT_MS: u64 = 5_000;
 const OWN_KEYSPACES: &str = "system";
 
 /// Looks at everything that a single node can show. `data_center` is the local one.
-pub async fn examine(
+pub(crate) async fn examine(
     settings: &Settings,
     tls: &Tls,
     reached: &mut Reached,
@@ -46,9 +46,9 @@ pub async fn examine(
     }
     places(settings, &reached.metadata, data_center, findings);
     for row in &reached.metadata.left_out {
-        let fix = "wait until the node has joined; if it is gone for good, remove it (nodetool \
+        let hint = "wait until the node has joined; if it is gone for good, remove it (nodetool \
                    removenode)";
-        findings.warn("cluster", format!("left out of system.peers: {row}"), fix);
+        findings.warn("cluster", format!("left out of system.peers: {row}"), hint);
     }
     for (name, keyspace) in &reached.metadata.keyspaces {
         if !name.starts_with(OWN_KEYSPACES) {
@@ -93,8 +93,8 @@ async fn protocol(tls: &Tls, reached: &Reached, findings: &mut Findings) {
     );
     findings.ok("protocol", text);
     if reached.supported.sharding.is_some() && !reached.supported.tablets_v1 {
-        let fix = "set enable_tablets in scylla.yaml, if tables are to have tablets";
-        findings.warn("protocol", "no TABLETS_ROUTING_V1: no tablet can be learned", fix);
+        let hint = "set enable_tablets in scylla.yaml, if tables are to have tablets";
+        findings.warn("protocol", "no TABLETS_ROUTING_V1: no tablet can be learned", hint);
     }
 }
 
@@ -102,8 +102,8 @@ async fn protocol(tls: &Tls, reached: &Reached, findings: &mut Findings) {
 fn encryption(settings: &Settings, tls: &Tls, reached: &Reached, findings: &mut Findings) {
     if tls.nodes.is_some() && !settings.node_tls.verify_name {
         let text = "on; the nodes' certificates may bear any name";
-        let fix = "set tls.server_name to a name that they bear, and remove tls.verify_name";
-        return findings.warn("tls", text, fix);
+        let hint = "set tls.server_name to a name that they bear, and remove tls.verify_name";
+        return findings.warn("tls", text, hint);
     }
     if tls.nodes.is_some() {
         return findings
@@ -117,7 +117,7 @@ fn encryption(settings: &Settings, tls: &Tls, reached: &Reached, findings: &mut 
 }
 
 /// A new connection to a node that was reached before.
-async fn open(tls: &Tls, address: SocketAddr) -> Result<Transport, DialError> {
+async fn open(tls: &Tls, address: SocketAddr) -> Result<Transport, DialErrorAt> {
     let stream = connect(address, CONNECT_TIMEOUT_MS).await?;
     secure(tls.nodes.as_deref(), stream, address, CONNECT_TIMEOUT_MS).await
 }
@@ -126,16 +126,20 @@ async fn open(tls: &Tls, address: SocketAddr) -> Result<Transport, DialError> {
 async fn login(settings: &Settings, tls: &Tls, reached: &Reached, findings: &mut Findings) {
     let anonymous = async {
         let mut stream = open(tls, reached.address).await?;
-        start_up(&mut stream, Extensions::default(), &PoolKey::plain(None)).await
+        let started = start_up(&mut stream, Extensions::default(), &PoolKey::plain(None)).await;
+        started.map_err(|error| error.at(reached.address))
     };
     match (anonymous.await, &settings.username) {
         (Ok(_), None) => findings.ok("login", "none, and the cluster asks for none"),
         (Ok(_), Some(user)) => {
             let text = format!("the cluster asks for no login; '{user}' is not needed");
-            let fix = "remove username and password_file, or turn authentication on at the nodes";
-            findings.warn("login", text, fix);
+            let hint = "remove username and password_file, or turn authentication on at the nodes";
+            findings.warn("login", text, hint);
         }
-        (Err(DialError::CredentialMissing { authenticator }), Some(user)) => {
+        (
+            Err(DialErrorAt { error: DialError::CredentialMissing { authenticator }, .. }),
+            Some(user),
+        ) => {
             let authenticator = class_name(&authenticator);
             findings
                 .ok("login", format!("as '{user}', which the cluster accepts ({authenticator})"));
@@ -167,8 +171,8 @@ async fn permissions(
                     format!("'{user}' is a superuser, and only reads what any role may read")
                 }
             };
-            let fix = "make a role with the application's own rights, and name it in username";
-            findings.warn("rights", text, fix);
+            let hint = "make a role with the application's own rights, and name it in username";
+            findings.warn("rights", text, hint);
         }
         Ok(Some(false)) => findings.ok("rights", format!("'{user}' is no superuser")),
         // Only superusers, and roles with a grant for it, may read the roles.
@@ -187,15 +191,17 @@ async fn tablet_rights(
 ) {
     match connection.query("SELECT table_id FROM system.tablets LIMIT 1").await {
         Ok(_) => findings.ok("rights", "system.tablets can be read: no tablet has to be missed"),
-        Err(DialError::Refused(error, _)) if error.code == ErrorCode::UNAUTHORIZED => {
+        Err(DialErrorAt { error: DialError::Refused(error, _), .. })
+            if error.code == ErrorCode::UNAUTHORIZED =>
+        {
             let user = settings.username.as_deref().unwrap_or("the role");
             let text = format!(
                 "'{user}' may not read system.tablets: each tablet costs one misrouted request"
             );
-            let fix = format!(
+            let hint = format!(
                 "GRANT SELECT ON system.tablets TO {user}, or set tablets.prefetch = false"
             );
-            findings.warn("rights", text, fix);
+            findings.warn("rights", text, hint);
         }
         Err(error) => {
             findings.warn("rights", format!("system.tablets: {error}"), hint::of_dial(&error));
@@ -207,7 +213,7 @@ async fn tablet_rights(
 async fn is_superuser(
     connection: &mut ControlConnection<Transport>,
     user: &str,
-) -> Result<Option<bool>, DialError> {
+) -> Result<Option<bool>, DialErrorAt> {
     let role = user.replace('\'', "''");
     for table in ["system.roles", "system_auth.roles"] {
         let query = format!("SELECT is_superuser FROM {table} WHERE role = '{role}'");
@@ -216,11 +222,13 @@ async fn is_superuser(
                 let found = first_cell(&message).and_then(|cell| cell::boolean(&cell).ok());
                 return Ok(Some(found.unwrap_or(false)));
             }
-            Err(DialError::Refused(error, _)) if error.code == ErrorCode::UNAUTHORIZED => {
+            Err(DialErrorAt { error: DialError::Refused(error, _), .. })
+                if error.code == ErrorCode::UNAUTHORIZED =>
+            {
                 return Ok(None);
             }
             // Another version keeps them in the other table.
-            Err(DialError::Refused(..)) => {}
+            Err(DialErrorAt { error: DialError::Refused(..), .. }) => {}
             Err(error) => return Err(error),
         }
     }
@@ -239,8 +247,8 @@ fn places(
     let listed = centers.iter().copied().collect::<Vec<_>>().join(", ");
     if local.is_empty() {
         let text = format!("no node is in data center '{data_center}'; the cluster has: {listed}");
-        let fix = format!("set data_center to one of: {listed} (case counts)");
-        return findings.bad("place", text, fix);
+        let hint = format!("set data_center to one of: {listed} (case counts)");
+        return findings.bad("place", text, hint);
     }
     let count = local.len();
     let text =
@@ -271,8 +279,8 @@ fn tablets(name: &str, keyspace: &KeyspaceRow, data_center: &str, findings: &mut
         && !data_centers.contains_key(data_center)
     {
         let text = format!("keyspace {name} has no replica in data center '{data_center}'");
-        let fix = format!("ALTER KEYSPACE {name} to replicate it there, or set data_center");
-        return findings.warn("tablets", text, fix);
+        let hint = format!("ALTER KEYSPACE {name} to replicate it there, or set data_center");
+        return findings.warn("tablets", text, hint);
     }
     let how = if keyspace.tablets {
         "tablets, learned from the nodes' answers"
@@ -285,7 +293,7 @@ fn tablets(name: &str, keyspace: &KeyspaceRow, data_center: &str, findings: &mut
 async fn first_text(
     connection: &mut ControlConnection<Transport>,
     query: &str,
-) -> Result<Option<String>, DialError> {
+) -> Result<Option<String>, DialErrorAt> {
     let message = connection.query(query).await?;
     let cell = first_cell(&message);
     Ok(cell.and_then(|cell| cell::text(&cell).ok().map(str::to_owned)))

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Level {
+pub(crate) enum Level {
     /// As it should be.
     Ok,
     /// It works, and could be better.
@@ -18,7 +18,7 @@ pub enum Level {
 impl Level {
     /// The word at the beginning of the line.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Warn => "warn",
@@ -29,7 +29,7 @@ impl Level {
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// How bad it is.
     pub level: Level,
     /// What it is about, one word.
@@ -37,68 +37,78 @@ pub struct Finding {
     /// What was found, with the value that was looked at.
     pub text: String,
     /// What to do; absent when all is well.
-    pub fix: Option<String>,
+    pub hint: Option<String>,
 }
 
 /// Everything that was found, in the order in which it was looked at.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Findings(pub Vec<Finding>);
+pub(crate) struct Findings(pub Vec<Finding>);
 
 impl Findings {
     /// Something is as it should be.
-    pub fn ok(&mut self, topic: &'static str, text: impl Into<String>) {
-        self.0.push(Finding { level: Level::Ok, topic, text: text.into(), fix: None });
+    pub(crate) fn ok(&mut self, topic: &'static str, text: impl Into<String>) {
+        self.0.push(Finding { level: Level::Ok, topic, text: text.into(), hint: None });
     }
 
     /// Something could be better.
-    pub fn warn(&mut self, topic: &'static str, text: impl Into<String>, fix: impl Into<String>) {
-        self.add(Level::Warn, topic, text, fix);
+    pub(crate) fn warn(
+        &mut self,
+        topic: &'static str,
+        text: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.add(Level::Warn, topic, text, hint);
     }
 
     /// Something has to be mended.
-    pub fn bad(&mut self, topic: &'static str, text: impl Into<String>, fix: impl Into<String>) {
-        self.add(Level::Bad, topic, text, fix);
+    pub(crate) fn bad(
+        &mut self,
+        topic: &'static str,
+        text: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.add(Level::Bad, topic, text, hint);
     }
 
     /// Something that is as bad as `level`.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         level: Level,
         topic: &'static str,
         text: impl Into<String>,
-        fix: impl Into<String>,
+        hint: impl Into<String>,
     ) {
-        let (mut text, fix) = (text.into(), fix.into());
-        // Errors of TLS name their fix, as they stand alone elsewhere.
-        if let Some(rest) = text.strip_suffix(&fix).and_then(|rest| rest.strip_suffix("; ")) {
+        let (mut text, hint) = (text.into(), hint.into());
+        // Errors of TLS name their hint, as they stand alone elsewhere.
+        if let Some(rest) = text.strip_suffix(&hint).and_then(|rest| rest.strip_suffix("; ")) {
             text.truncate(rest.len());
         }
-        self.0.push(Finding { level, topic, text, fix: Some(fix) });
+        self.0.push(Finding { level, topic, text, hint: Some(hint) });
     }
 
     /// Adds what was found elsewhere.
-    pub fn append(&mut self, mut others: Self) {
+    pub(crate) fn append(&mut self, mut others: Self) {
         self.0.append(&mut others.0);
     }
 
     /// Counts the findings of a level.
     #[must_use]
-    pub fn count(&self, level: Level) -> usize {
+    pub(crate) fn count(&self, level: Level) -> usize {
         self.0.iter().filter(|finding| finding.level == level).count()
     }
 
     /// Whether nothing has to be mended.
     #[must_use]
-    pub fn is_well(&self) -> bool {
+    pub(crate) fn is_well(&self) -> bool {
         self.count(Level::Bad) == 0
     }
 
     /// Prints them for people, and how many of which kind there are.
-    pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        for Finding { level, topic, text, fix } in &self.0 {
+    pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        for Finding { level, topic, text, hint } in &self.0 {
             writeln!(out, "{:4}  {topic:9}  {text}", level.word())?;
-            if let Some(fix) = fix {
-                writeln!(out, "      {:9}  {fix}", "-> fix")?;
+            if let Some(hint) = hint {
+                writeln!(out, "      {:9}  {hint}", "-> fix")?;
             }
         }
         let [ok, warn, bad] = [Level::Ok, Level::Warn, Level::Bad].map(|level| self.count(level));
@@ -107,13 +117,13 @@ impl Findings {
 
     /// All of them for programs.
     #[must_use]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let one = |finding: &Finding| {
             json!({
                 "level": finding.level.word().to_ascii_lowercase(),
                 "topic": finding.topic,
                 "text": finding.text,
-                "fix": finding.fix,
+                "fix": finding.hint,
             })
         };
         let findings: Vec<Value> = self.0.iter().map(one).collect();
@@ -126,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fix_is_printed_once() {
+    fn a_hint_is_printed_once() {
         let mut findings = Findings::default();
         findings.bad("tls", "expired; renew it", "renew it");
         assert_eq!(findings.0[0].text, "expired");
@@ -135,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn each_finding_is_a_line_and_its_fix_the_next() {
+    fn each_finding_is_a_line_and_its_hint_the_next() {
         let mut findings = Findings::default();
         findings.ok("version", "ScyllaDB 2026.3.0");
         findings.warn("clock", "2 s late", "run NTP");

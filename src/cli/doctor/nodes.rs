@@ -8,9 +8,8 @@ use tokio::time::sleep;
 
 use crate::cli::doctor::cluster::first_cell;
 use crate::cli::doctor::finding::Findings;
-use crate::connect::dial_error::DialError;
+use crate::connect::dial_error::{DialError, DialErrorAt};
 use crate::connect::dialer::{Dialer, OpenedLane};
-use crate::connect::handshake::VERSION;
 use crate::connect::handshake_budget::NodeGate;
 use crate::connect::hint;
 use crate::control::contact::connection::ControlConnection;
@@ -20,6 +19,7 @@ use crate::pool::nodes::node_target::NodeTarget;
 use crate::pool::pool_key::PoolKey;
 use crate::pool::refill::lane_slots::Dial;
 use crate::sockets::transport::Transport;
+use crate::upstream::lane::LANE_VERSION;
 use cql::cell;
 use cql::token::shard::{ShardId, Sharder};
 
@@ -51,7 +51,7 @@ struct Stray {
 }
 
 /// Looks at every node of `targets`. Nodes that know different schemas have `agreement_ms` to agree.
-pub async fn examine(
+pub(crate) async fn examine(
     dialer: &Dialer,
     pool: &PoolKey,
     targets: &[NodeTarget],
@@ -81,9 +81,10 @@ async fn check_up(dialer: &Dialer, pool: &PoolKey, target: &NodeTarget) -> Check
     let gate = NodeGate::default();
     let lane = match dialer.open(target, &gate, pool, Dial::Any, 0).await {
         Ok(lane) => lane,
-        Err(error) => {
-            let text = format!("{} cannot be used: {}", target.address, chain(&error));
-            checkup.findings.bad("node", text, hint::of_dial(&error));
+        Err(failed) => {
+            let why = chain(&failed.error);
+            let text = format!("{} cannot be used: {why}", target.address);
+            checkup.findings.bad("node", text, hint::of_dial(&failed));
             return checkup;
         }
     };
@@ -93,7 +94,8 @@ async fn check_up(dialer: &Dialer, pool: &PoolKey, target: &NodeTarget) -> Check
         }
         None => checkup.findings.ok("node", format!("{} answers, without shards", target.address)),
     }
-    let mut connection = ControlConnection::new(lane.stream, VERSION, QUERY_TIMEOUT_MS);
+    let mut connection =
+        ControlConnection::new(lane.stream, target.address, LANE_VERSION, QUERY_TIMEOUT_MS);
     clock_skew(&mut connection, target, &mut checkup.findings).await;
     checkup.connection = Some(connection);
     checkup
@@ -178,20 +180,26 @@ fn rewritten(target: &NodeTarget, how: &str, stray: &Stray, count: usize, findin
         "{address}: {how} {from} came to shard {found} instead of {wanted} ({count} such): \
          something on the way rewrites source ports"
     );
-    let fix = "connect without NAT or load balancer in between; or give the nodes a \
+    let hint = "connect without NAT or load balancer in between; or give the nodes a \
                native_shard_aware_transport_port_proxy_protocol and set lanes.proxy_protocol_port \
                to it; or accept to find shards by trial: lanes.shard_aware_port = false";
-    findings.bad("nat", text, fix);
+    findings.bad("nat", text, hint);
 }
 
 /// Reports that the port for connections that name their shard takes none.
-fn closed(target: &NodeTarget, how: &str, port: u16, error: &DialError, findings: &mut Findings) {
+fn closed(
+    target: &NodeTarget,
+    how: &str,
+    port: u16,
+    failed: &DialErrorAt,
+    findings: &mut Findings,
+) {
     let address = target.address;
-    let why = chain(error);
+    let why = chain(&failed.error);
     let text =
         format!("{address} answers, but shards cannot be dialled by {how} at port {port}: {why}");
-    let fix = if let DialError::SourcePorts { .. } = error {
-        hint::of_dial(error)
+    let hint = if let DialError::SourcePorts { .. } = failed.error {
+        hint::of_dial(failed)
     } else {
         let setting = if how == PROXY_HEADER {
             "native_shard_aware_transport_port_proxy_protocol"
@@ -203,7 +211,7 @@ fn closed(target: &NodeTarget, how: &str, port: u16, error: &DialError, findings
              or accept to find shards by trial: lanes.shard_aware_port = false"
         )
     };
-    findings.bad("node", text, fix);
+    findings.bad("node", text, hint);
 }
 
 /// Compares the node's clock with ours, taking the middle of the question for its moment.
@@ -226,9 +234,9 @@ async fn clock_skew(
     let (address, skew_ms) = (target.address, skew_us / 1_000);
     if skew_us.saturating_abs() > SKEW_MAX_US + known_to_us {
         let text = format!("{address}: its clock differs from ours by {skew_ms} ms");
-        let fix = "keep both clocks by NTP (chronyc tracking): drivers stamp writes by the clock \
+        let hint = "keep both clocks by NTP (chronyc tracking): drivers stamp writes by the clock \
                    of this machine, nodes by theirs, and the later stamp wins";
-        findings.warn("clock", text, fix);
+        findings.warn("clock", text, hint);
     } else {
         findings.ok("clock", format!("{address}: within {} ms of ours", skew_ms.abs() + 1));
     }
@@ -261,9 +269,9 @@ async fn agreement(
         count => {
             let groups: Vec<String> = groups.values().map(|nodes| nodes.join(", ")).collect();
             let text = format!("{count} different versions: {}", groups.join(" | "));
-            let fix = "look again in a minute; if it stays, restart the nodes of the smaller group \
+            let hint = "look again in a minute; if it stays, restart the nodes of the smaller group \
                        (nodetool describecluster shows them)";
-            findings.bad("schema", text, fix);
+            findings.bad("schema", text, hint);
         }
     }
 }

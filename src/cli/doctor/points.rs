@@ -7,12 +7,12 @@ use tokio::task::JoinSet;
 
 use crate::cli::doctor::cluster::class_name;
 use crate::cli::doctor::finding::{Findings, Level};
-use crate::connect::dial_error::{DialError, DialStep};
+use crate::connect::dial_error::{DialError, DialErrorAt, DialStep};
 use crate::control::contact::contact_point::ContactPoint;
 use crate::control::contact::hint;
 use crate::control::contact::opened_node::ReachSettings;
 use crate::control::contact::reach::{Reached, reach_node};
-use crate::control::error::{ControlError, chain};
+use crate::control::error::{ControlError, at_place};
 
 const TOPIC: &str = "contact";
 const ONE_CLUSTER: &str = "name nodes of one cluster in contact_points";
@@ -29,7 +29,7 @@ struct Tried {
 type First<'a> = Option<(&'a str, &'a Reached)>;
 
 /// Tries all contact points. The first that answers is the one to go on with.
-pub async fn examine(settings: &ReachSettings, findings: &mut Findings) -> Option<Reached> {
+pub(crate) async fn examine(settings: &ReachSettings, findings: &mut Findings) -> Option<Reached> {
     let tried = try_all(settings).await;
     let first: First<'_> = tried.iter().find_map(|tried| {
         let reached = tried.outcome.as_ref().ok()?;
@@ -57,8 +57,8 @@ fn failed(first: First<'_>, tried: &Tried, error: &ControlError, findings: &mut 
                 let text = format!("{text} and does not list it in its cluster");
                 return findings.bad(TOPIC, text, ONE_CLUSTER);
             }
-            let fix = "turn authentication on at every node of the cluster, or at none";
-            findings.warn("login", text, fix);
+            let hint = "turn authentication on at every node of the cluster, or at none";
+            findings.warn("login", text, hint);
         }
         (ControlError::LoginWanted { authenticator, .. }, None, _) => {
             let authenticator = class_name(authenticator);
@@ -66,10 +66,17 @@ fn failed(first: First<'_>, tried: &Tried, error: &ControlError, findings: &mut 
                 "{place} answers and wants a login ({authenticator}); clients give their own, and \
                  without one nothing more can be looked at"
             );
-            let fix = "give doctor a role that may look: --username and --password-file";
-            findings.warn("login", text, fix);
+            let hint = "give doctor a role that may look: --username and --password-file";
+            findings.warn("login", text, hint);
         }
-        (ControlError::Dial(DialError::Refused(refusal, DialStep::Login)), _, Some((other, _))) => {
+        (
+            ControlError::Dial(DialErrorAt {
+                error: DialError::Refused(refusal, DialStep::Login),
+                ..
+            }),
+            _,
+            Some((other, _)),
+        ) => {
             let text = format!(
                 "{place} refuses the login that {other} takes, which does not list it in its \
                  cluster: {refusal}"
@@ -79,8 +86,7 @@ fn failed(first: First<'_>, tried: &Tried, error: &ControlError, findings: &mut 
         _ => {
             let is_useful = first.is_some() && !error.is_loop();
             let level = if is_useful { Level::Warn } else { Level::Bad };
-            let text = format!("{place}: {}", chain(error));
-            findings.add(level, TOPIC, text, hint::of_control(error));
+            findings.add(level, TOPIC, at_place(place, error), hint::of_control(error));
         }
     }
 }
@@ -144,16 +150,16 @@ fn compare(first: First<'_>, place: &str, reached: &Reached, findings: &mut Find
         }
         if kind(reached) != kind(other) {
             let text = format!("{place} is {}, {other_place} is {}", kind(reached), kind(other));
-            let fix = "name nodes of one cluster in contact_points; on ScyllaDB set \
+            let hint = "name nodes of one cluster in contact_points; on ScyllaDB set \
                        enable_shard_aware_drivers on every node";
-            return findings.bad(TOPIC, text, fix);
+            return findings.bad(TOPIC, text, hint);
         }
         let host = own.map(|own| own.host);
         if !other.metadata.hosts.iter().any(|row| Some(row.host) == host) {
             let text =
                 format!("{place} is a node that {other_place} does not know of in its cluster");
-            let fix = "name nodes of one cluster in contact_points, none that has left it";
-            return findings.bad(TOPIC, text, fix);
+            let hint = "name nodes of one cluster in contact_points, none that has left it";
+            return findings.bad(TOPIC, text, hint);
         }
     }
     let place_of = own.map(|own| format!(", data center {}, rack {}", own.data_center, own.rack));

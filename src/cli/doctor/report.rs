@@ -30,7 +30,7 @@ const AGREEMENT_MS_MAX: u64 = 10_000;
 
 /// Looks at everything that `run` depends on, and prints it to `out`; fails when something has to
 /// be mended. `variables` are all names of the environment, to find misspelt ones.
-pub fn doctor(
+pub(crate) fn doctor(
     args: &DoctorArgs,
     environment: Environment<'_>,
     variables: Vec<String>,
@@ -42,12 +42,12 @@ pub fn doctor(
     let settings = loaded.accept()?;
     let mut findings = Findings::default();
     for unknown in variables::unknown(variables) {
-        let fix = "correct its name, or remove it; `shardlane check` lists all settings";
-        findings.warn("settings", unknown.to_string(), fix);
+        let hint = "correct its name, or remove it; `shardlane check` lists all settings";
+        findings.warn("settings", unknown.to_string(), hint);
     }
     for doubt in doubts {
         let topic = if doubt.key == "password_file" { "login" } else { "tls" };
-        findings.warn(topic, doubt.text, doubt.fix);
+        findings.warn(topic, doubt.text, doubt.hint);
     }
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
@@ -70,14 +70,14 @@ async fn examine(given: &Settings, findings: &mut Findings) {
         Err(error) => {
             let file = given.password_file.clone().unwrap_or_default();
             let text = format!("password_file {}: {error}", file.display());
-            let fix = "give a readable file that holds the password alone, as UTF-8";
-            return findings.bad("login", text, fix);
+            let hint = "give a readable file that holds the password alone, as UTF-8";
+            return findings.bad("login", text, hint);
         }
     };
     let tls = match Tls::load(given) {
         Ok(tls) => tls,
         Err(error) => {
-            return findings.bad("tls", error.to_string(), error.fault.fix());
+            return findings.bad("tls", error.to_string(), error.fault.hint());
         }
     };
     let mut control = assemble::control(given, credential.clone(), &tls, 0);
@@ -116,9 +116,9 @@ fn routes_of(settings: &RouteSettings, metadata: &ClusterMetadata, findings: &mu
             }
             None => {
                 let text = format!("{own} ({}) has no route, and is dialled there", row.host);
-                let fix = "add it to translate, or to the rows of system.client_routes under an id \
+                let hint = "add it to translate, or to the rows of system.client_routes under an id \
                            of client_routes; the log names those that do not resolve";
-                findings.warn("routes", text, fix);
+                findings.warn("routes", text, hint);
             }
         }
     }

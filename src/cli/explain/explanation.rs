@@ -13,7 +13,7 @@ use cql::token::token::Token;
 
 /// Where a row lives, as far as that can be said.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Explanation {
+pub(crate) struct Explanation {
     /// Keyspace and table, once they are known.
     pub table: Option<(String, String)>,
     /// The columns of the partition key that have a value.
@@ -32,7 +32,7 @@ pub struct Explanation {
 
 /// A column of the partition key and its value.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct KeyPart {
+pub(crate) struct KeyPart {
     /// The column.
     pub column: String,
     /// Its type, as the schema names it.
@@ -43,7 +43,7 @@ pub struct KeyPart {
 
 /// What the proxy does with a statement by text.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Routing {
+pub(crate) struct Routing {
     /// Whether it goes to a replica.
     pub is_routed: bool,
     /// The reason that the metric `shardlane_routing_total` counts it under.
@@ -56,7 +56,7 @@ pub struct Routing {
 
 /// How replicas are found.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Placement {
+pub(crate) enum Placement {
     /// By a tablet: the token before its first, where that is known, and its last.
     Tablet {
         /// The last token of the tablet before it.
@@ -74,7 +74,7 @@ pub enum Placement {
 
 /// A replica of the row.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ExplainedReplica {
+pub(crate) struct ExplainedReplica {
     /// The node's id.
     pub host: HostId,
     /// What the system tables say of the node; `None` when none describes it.
@@ -85,7 +85,7 @@ pub struct ExplainedReplica {
 
 /// The node of a replica.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ReplicaNode {
+pub(crate) struct ReplicaNode {
     /// Where it serves CQL.
     pub address: SocketAddr,
     /// Its data center.
@@ -97,7 +97,7 @@ pub struct ReplicaNode {
 impl ExplainedReplica {
     /// A replica on a node that the snapshot has.
     #[must_use]
-    pub fn of(node: &Node, shard: Result<u32, String>) -> Self {
+    pub(crate) fn of(node: &Node, shard: Result<u32, String>) -> Self {
         let address = SocketAddr::new(node.address, node.port);
         let (data_center, rack) = (node.data_center.to_string(), node.rack.to_string());
         Self { host: node.host, node: Some(ReplicaNode { address, data_center, rack }), shard }
@@ -105,7 +105,7 @@ impl ExplainedReplica {
 
     /// A replica by the id of its host.
     #[must_use]
-    pub fn of_host(snapshot: &Snapshot, host: HostId, shard: Result<u32, String>) -> Self {
+    pub(crate) fn of_host(snapshot: &Snapshot, host: HostId, shard: Result<u32, String>) -> Self {
         match snapshot.node_of(host) {
             Some(node) => Self::of(node, shard),
             None => Self { host, node: None, shard },
@@ -138,7 +138,7 @@ impl ExplainedReplica {
 
 impl Explanation {
     /// Prints it, one line each.
-    pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         if let Some((keyspace, table)) = &self.table {
             writeln!(out, "table    {keyspace}.{table}")?;
         }
@@ -202,7 +202,7 @@ impl Explanation {
 
     /// One line of JSON. What is not known is null.
     #[must_use]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let part =
             |part: &KeyPart| json!({"column": part.column, "type": part.kind, "value": part.value});
         let routing = self.routing.as_ref();

@@ -15,7 +15,7 @@ const KNOWN: &str = "tinyint, smallint, int, bigint, varint, decimal, float, dou
 
 /// A value that cannot be turned into bytes.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-pub enum KeyError {
+pub(crate) enum KeyError {
     /// It is not how values of this type are written.
     #[error("'{text}' is no {kind}: write {form}")]
     Value {
@@ -32,7 +32,7 @@ pub enum KeyError {
 }
 
 /// The cell of `text` in a column of type `kind`, as the schema names it.
-pub fn cell(kind: &str, text: &str) -> Result<Vec<u8>, KeyError> {
+pub(crate) fn cell(kind: &str, text: &str) -> Result<Vec<u8>, KeyError> {
     let unknown = || KeyError::Type(kind.to_owned());
     let column_type = ColumnType::from_simple_name(kind).ok_or_else(unknown)?;
     let form = form(&column_type).ok_or_else(unknown)?;
@@ -75,7 +75,10 @@ fn form(column_type: &ColumnType) -> Option<&'static str> {
 }
 
 /// The token of the key with these cells, and its serialized form.
-pub fn locate(partitioner: Partitioner, cells: &[Vec<u8>]) -> Result<(Token, Vec<u8>), TokenError> {
+pub(crate) fn locate(
+    partitioner: Partitioner,
+    cells: &[Vec<u8>],
+) -> Result<(Token, Vec<u8>), TokenError> {
     let mut composite = Vec::new();
     let token = token_of(partitioner, cells.iter().map(Vec::as_slice), &mut composite)?;
     Ok(if let [cell] = cells { (token, cell.clone()) } else { (token, composite) })
@@ -83,7 +86,7 @@ pub fn locate(partitioner: Partitioner, cells: &[Vec<u8>]) -> Result<(Token, Vec
 
 /// Bytes as `0x…`.
 #[must_use]
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
 }
 

@@ -29,16 +29,15 @@ use crate::server::rotation::Tls;
 use crate::sockets::transport::Transport;
 use crate::topology::node::Node;
 use crate::topology::snapshot::{Keyspace, Snapshot};
+use crate::upstream::lane::LANE_VERSION;
 use cql::token::shard::Sharder;
 use cql::token::token::Token;
 
-/// The protocol in which nodes are asked for their shards.
-const VERSION: u8 = 4;
 /// Longest connect, and longest wait for what a node offers.
 const NODE_TIMEOUT_MS: u64 = 3_000;
 
 /// Connects as the proxy does, and prints where the row of a key or of a statement lives.
-pub fn explain(
+pub(crate) fn explain(
     args: &ExplainArgs,
     environment: Environment<'_>,
     out: &mut dyn Write,
@@ -61,7 +60,7 @@ pub fn explain(
         let connection = &mut reached.connection;
         let mut explanation = match &subject {
             ExplainSubject::Key { keyspace, table, values } => {
-                of_key(connection, &snapshot, (keyspace, table), values).await?
+                of_key(connection, &snapshot, keyspace, table, values).await?
             }
             ExplainSubject::Statement(text) => {
                 let keyspace = args.keyspace.as_deref();
@@ -98,13 +97,14 @@ fn as_configured(explanation: Explanation, mode: TextMode) -> Explanation {
 async fn of_key(
     connection: &mut ControlConnection<Transport>,
     snapshot: &Snapshot,
-    (keyspace, table): (&str, &str),
+    keyspace: &str,
+    table: &str,
     values: &[String],
 ) -> anyhow::Result<Explanation> {
     let known = snapshot.keyspace(keyspace);
     let known = known.with_context(|| format!("there is no keyspace {keyspace}"))?;
     let columns = key_columns(connection, keyspace, table).await?;
-    let cells = cells((keyspace, table), &columns, values)?;
+    let cells = cells(keyspace, table, &columns, values)?;
     let partitioner = known
         .partitioner(table)
         .with_context(|| format!("{keyspace}.{table} has a partitioner that is not known here"))?;
@@ -125,7 +125,8 @@ async fn of_key(
 
 /// The key's cells; an error names the columns when their number is another.
 fn cells(
-    (keyspace, table): (&str, &str),
+    keyspace: &str,
+    table: &str,
     columns: &[ExplainedColumn],
     keys: &[String],
 ) -> anyhow::Result<Vec<Vec<u8>>> {
@@ -160,7 +161,7 @@ async fn place(
     };
     let Some(known) = snapshot.keyspace(keyspace) else { return Ok(()) };
     let (placement, replicas) = if known.tablets {
-        match tablet(connection, (keyspace, table), token).await? {
+        match tablet(connection, keyspace, table, token).await? {
             Ok(found) => {
                 let replica = |(host, shard): (_, i32)| {
                     let shard = u32::try_from(shard).map_err(|_| format!("shard {shard}"));
@@ -201,7 +202,8 @@ async fn shard(node: &Node, token: Token, tls: Option<&NodeTls>) -> Result<u32, 
     let asking = async {
         let stream = connect(address, NODE_TIMEOUT_MS).await?;
         let mut stream = secure(tls, stream, address, NODE_TIMEOUT_MS).await?;
-        anyhow::Ok(ask_options(&mut stream, VERSION).await?)
+        let supported = ask_options(&mut stream, LANE_VERSION).await;
+        anyhow::Ok(supported.map_err(|error| error.at(address))?)
     };
     let supported = match timeout(Duration::from_millis(NODE_TIMEOUT_MS), asking).await {
         Ok(Ok(supported)) => supported,

@@ -50,7 +50,7 @@ struct Row {
 }
 
 /// Explains a statement of a client whose keyspace is `keyspace`, up to its token.
-pub async fn explain(
+pub(crate) async fn explain(
     connection: &mut ControlConnection<Transport>,
     snapshot: &Snapshot,
     text: &str,

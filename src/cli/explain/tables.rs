@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use crate::connect::dial_error::DialError;
+use crate::connect::dial_error::{DialError, DialErrorAt};
 use crate::control::contact::connection::ControlConnection;
 use crate::control::tables::key_columns::literal;
 use crate::sockets::transport::Transport;
@@ -16,7 +16,7 @@ use cql::token::token::Token;
 
 /// A column of the partition key.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ExplainedColumn {
+pub(crate) struct ExplainedColumn {
     /// Its name.
     pub name: String,
     /// Its type, as the schema names it.
@@ -25,7 +25,7 @@ pub struct ExplainedColumn {
 
 /// A row of `system.tablets`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct TabletRow {
+pub(crate) struct TabletRow {
     /// Last token of the tablet before it; `None` for the first tablet, and where it cannot be read.
     pub after: Option<i64>,
     /// Last token of its range.
@@ -35,7 +35,7 @@ pub struct TabletRow {
 }
 
 /// Reads the columns of the partition key, in its order; none when there is no such table.
-pub async fn key_columns(
+pub(crate) async fn key_columns(
     connection: &mut ControlConnection<Transport>,
     keyspace: &str,
     table: &str,
@@ -62,9 +62,10 @@ pub async fn key_columns(
 }
 
 /// Finds the tablet of a token; the inner `Err` says why the server does not show it.
-pub async fn tablet(
+pub(crate) async fn tablet(
     connection: &mut ControlConnection<Transport>,
-    (keyspace, table): (&str, &str),
+    keyspace: &str,
+    table: &str,
     token: Token,
 ) -> anyhow::Result<Result<TabletRow, String>> {
     let Some(id) = table_id(connection, keyspace, table).await? else {
@@ -82,11 +83,13 @@ pub async fn tablet(
     );
     let message = match connection.query(&text).await {
         Ok(message) => message,
-        Err(DialError::Refused(error, _)) if error.code == ErrorCode::UNAUTHORIZED => {
+        Err(DialErrorAt { error: DialError::Refused(error, _), .. })
+            if error.code == ErrorCode::UNAUTHORIZED =>
+        {
             let why = "this user may not read system.tablets (GRANT SELECT ON system.tablets)";
             return Ok(Err(why.to_owned()));
         }
-        Err(DialError::Refused(error, _)) => {
+        Err(DialErrorAt { error: DialError::Refused(error, _), .. }) => {
             return Ok(Err(format!("the server does not show system.tablets: {}", error.message)));
         }
         Err(error) => return Err(error.into()),
@@ -114,7 +117,7 @@ async fn last_before(
     );
     let message = match connection.query(&text).await {
         Ok(message) => message,
-        Err(DialError::Refused(..)) => return Ok(None),
+        Err(DialErrorAt { error: DialError::Refused(..), .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let rows = Rows::read(&message)?;
@@ -151,7 +154,7 @@ async fn base_table(
     let text = format!("SELECT base_table FROM system.tablets WHERE table_id = {id} LIMIT 1");
     let message = match connection.query(&text).await {
         Ok(message) => message,
-        Err(DialError::Refused(..)) => return Ok(None),
+        Err(DialErrorAt { error: DialError::Refused(..), .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let rows = Rows::read(&message)?;

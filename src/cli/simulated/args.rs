@@ -17,7 +17,7 @@ where they arrive is the nodes' count, too. Fails when a row is read back wrong,
 
 /// Flags of `demo`.
 #[derive(Args, Clone, Debug)]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// Simulated nodes
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=9))]
     pub nodes: u16,
@@ -40,7 +40,7 @@ pub struct DemoArgs {
 
 /// Flags of `sim`.
 #[derive(Args, Clone, Debug)]
-pub struct SimArgs {
+pub(crate) struct SimArgs {
     /// ScyllaDB version to behave like, 6.2 or 2026.3
     #[arg(long, value_name = "VERSION", hide_possible_values = true, value_enum, default_value_t = Like::V2026_3)]
     pub like: Like,
@@ -117,7 +117,7 @@ pub struct SimArgs {
 
 /// Versions that the simulation knows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum Like {
+pub(crate) enum Like {
     /// The last open-source release line.
     #[value(name = "6.2")]
     V6_2,
@@ -128,7 +128,7 @@ pub enum Like {
 
 /// Name and password of a user of the simulation who may do everything.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SimUser {
+pub(crate) struct SimUser {
     /// Name.
     pub name: String,
     /// Password.

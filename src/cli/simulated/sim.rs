@@ -16,7 +16,7 @@ use crate::tls::rotated::Rotated;
 use sim::{ClusterOptions, Like as ImitatedVersion, SimOptions, SimTls, Started, serve};
 
 /// Serves the cluster until a signal comes. Says where its nodes listen, then `ready`.
-pub fn sim(args: &SimArgs) -> anyhow::Result<()> {
+pub(crate) fn sim(args: &SimArgs) -> anyhow::Result<()> {
     let options = SimOptions { tls: tls(args)?, ..options(args) };
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;

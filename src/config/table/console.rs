@@ -1,6 +1,8 @@
 //! Settings of [console].
 
-use crate::config::setting::{Form, Number, Reload, Setting, SettingKind, joined, keep, keep_each};
+use crate::config::setting::{
+    DAY_MS, Form, Number, Reload, Setting, SettingKind, joined, keep, keep_each,
+};
 use crate::config::table::group::Group;
 
 /// `[console]`
@@ -40,7 +42,7 @@ pub(super) const CONSOLE: Group = Group {
             key: "console.slow_ms",
             kind: SettingKind::Number {
                 min: 0,
-                max: 86_400_000,
+                max: DAY_MS,
                 field: |settings| Number::MillisAsMicros(&mut settings.console.slow_us),
             },
             reload: Reload::AtOnce,

@@ -2,7 +2,7 @@
 
 use crate::config::address::{parse_bind, parse_contact_point, parse_listen, parse_mode};
 use crate::config::setting::{
-    Flag, Form, Number, Reload, Setting, SettingKind, joined, keep, keep_each,
+    DAY_S, Flag, Form, Number, Reload, Setting, SettingKind, joined, keep, keep_each,
 };
 use crate::config::table::group::Group;
 
@@ -225,7 +225,7 @@ pub(super) const GENERAL: Group = Group {
             flag: Some(Flag::once("SECONDS").named("min-sigterm-delay")),
             kind: SettingKind::Number {
                 min: 0,
-                max: 86_400,
+                max: DAY_S,
                 field: |settings| Number::U64(&mut settings.drain.min_sigterm_delay_s),
             },
             reload: Reload::AtOnce,
@@ -240,7 +240,7 @@ pub(super) const GENERAL: Group = Group {
             flag: Some(Flag::once("SECONDS").named("max-sigterm-delay")),
             kind: SettingKind::Number {
                 min: 0,
-                max: 86_400,
+                max: DAY_S,
                 field: |settings| Number::U64(&mut settings.drain.max_sigterm_delay_s),
             },
             reload: Reload::AtOnce,

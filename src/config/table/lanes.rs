@@ -3,14 +3,11 @@
 use cql::compression::Compression;
 
 use crate::config::setting::{
-    Flag, Form, Number, Reload, Setting, SettingKind, joined, keep, keep_each,
+    DAY_MS, DAY_S, Flag, Form, Number, Reload, Setting, SettingKind, joined, keep, keep_each,
 };
 use crate::config::table::group::Group;
 use crate::engine::limits::KEYS;
 use crate::pool::refill::lane_slots::WantedLanes;
-
-const DAY_S: u64 = 86_400;
-const DAY_MS: u64 = 86_400_000;
 
 /// `[lanes]`
 pub(super) const LANES: Group = Group {

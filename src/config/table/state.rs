@@ -1,6 +1,6 @@
 //! Settings of [state]: what a restarted process begins with.
 
-use crate::config::setting::{Flag, Number, Setting, SettingKind};
+use crate::config::setting::{DAY_S, Flag, Number, Setting, SettingKind};
 use crate::config::table::group::Group;
 
 /// `[state]`
@@ -28,7 +28,7 @@ pub(super) const STATE: Group = Group {
             key: "state.interval_s",
             kind: SettingKind::Number {
                 min: 1,
-                max: 86_400,
+                max: DAY_S,
                 field: |settings| Number::U64(&mut settings.state.interval_s),
             },
             what: "Time after which the file is written again",

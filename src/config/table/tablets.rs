@@ -1,6 +1,6 @@
 //! Settings of [tablets]: how their replicas become known.
 
-use crate::config::setting::{Number, Setting, SettingKind};
+use crate::config::setting::{DAY_S, Number, Setting, SettingKind};
 use crate::config::table::group::Group;
 
 /// `[tablets]`
@@ -21,7 +21,7 @@ pub(super) const TABLETS: Group = Group {
             key: "tablets.reread_s",
             kind: SettingKind::Number {
                 min: 0,
-                max: 86_400,
+                max: DAY_S,
                 field: |settings| Number::SecondsAsMicros(&mut settings.tablets.reread_us),
             },
             what: "Time after which the tablets of a table in use are read again; 0 is never",

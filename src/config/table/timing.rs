@@ -1,11 +1,8 @@
 //! Settings of [timeouts] and [retries]: how long is waited, and what is tried again.
 
-use crate::config::setting::{Number, Reload, Setting, SettingKind};
+use crate::config::setting::{DAY_MS, Number, Reload, Setting, SettingKind};
 use crate::config::table::group::Group;
 use crate::engine::limits::KEYS;
-
-/// Longest time that makes sense: a day.
-const DAY_MS: u64 = 86_400_000;
 
 /// `[timeouts]`
 pub(super) const TIMEOUTS: Group = Group {

@@ -61,7 +61,7 @@ async fn a_taken_source_port_is_passed_over() {
     let plain = PoolKey::plain(None);
     let dialer = Dialer::new(settings.clone());
     let error = dialer.open(&target(&node), &gate, &plain, aim, 0).await.unwrap_err();
-    assert!(matches!(error, DialError::SourcePorts { tried: 1, .. }), "{error:?}");
+    assert!(matches!(error.error, DialError::SourcePorts { tried: 1, .. }), "{error:?}");
 
     settings.source_ports = port..=port.saturating_add(40);
     let dialer = Dialer::new(settings);
@@ -90,7 +90,7 @@ async fn an_address_that_another_host_took_over_is_refused() {
     moved.host = Some(expected);
     let error = Dialer::default().open(&moved, &gate, &plain, Dial::Any, 0).await.unwrap_err();
     let address = node.plain;
-    let text = format!("host {found} answers at {address}, expected {expected}");
+    let text = format!("{address}: host {found} answers, expected {expected}");
     assert_eq!(error.to_string(), text);
 }
 
@@ -106,11 +106,11 @@ async fn a_lane_is_bound_to_credential_and_keyspace() {
 
     pool.keyspace = Some("nope".into());
     let error = dialer.open(&target(&node), &gate, &pool, Dial::Any, 0).await.unwrap_err();
-    assert_eq!(error.server_error().unwrap().code, ErrorCode::INVALID);
+    assert_eq!(error.error.server_error().unwrap().code, ErrorCode::INVALID);
 
     pool.credential = Some(Arc::new(Credential::plain("bob", "wrong")));
     let error = dialer.open(&target(&node), &gate, &pool, Dial::Any, 0).await.unwrap_err();
-    assert_eq!(error.server_error().unwrap().code, ErrorCode::BAD_CREDENTIALS);
+    assert_eq!(error.error.server_error().unwrap().code, ErrorCode::BAD_CREDENTIALS);
     assert_eq!(gate.stats.counts().refused, 2);
 }
 
@@ -126,7 +126,7 @@ async fn a_silent_node_is_given_up_in_time() {
     let error = Dialer::new(settings).open(&target, &gate, &plain, Dial::Any, 1).await;
 
     let error = error.unwrap_err();
-    let expected = format!("no answer of {address} within 40 ms during OPTIONS");
+    let expected = format!("{address}: no answer within 40 ms during OPTIONS");
     assert_eq!(error.to_string(), expected);
     assert_eq!(gate.stats.counts().timed_out, 1);
 }
@@ -140,11 +140,11 @@ async fn a_closed_port_is_named() {
         NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsAdvertised };
     let gate = NodeGate::default();
     let error = Dialer::default().open(&target, &gate, &PoolKey::plain(None), Dial::Any, 0).await;
-    assert_eq!(error.unwrap_err().to_string(), format!("cannot connect to {address}"));
+    assert_eq!(error.unwrap_err().to_string(), format!("{address}: cannot connect"));
     assert_eq!(gate.stats.counts().unreachable, 1);
 }
 
-async fn open(node: &FakeNode, gate: &NodeGate, aim: Dial) -> Result<OpenedLane, DialError> {
+async fn open(node: &FakeNode, gate: &NodeGate, aim: Dial) -> Result<OpenedLane, DialErrorAt> {
     Dialer::default().open(&target(node), gate, &PoolKey::plain(None), aim, 0).await
 }
 

@@ -61,8 +61,8 @@ async fn a_shard_aware_port_that_does_not_answer_is_left_alone() {
     assert_eq!(shards(&mut worker, 3).await, (0..3).collect());
     assert_eq!(worker.nodes.of(NodeId(0)).verdict(), PortVerdict::Closed);
     assert!(
-        matches!(&worker.notices[..], [PoolNotice::NoLane { fix, .. }]
-            if fix.contains("lanes.shard_aware_port")),
+        matches!(&worker.notices[..], [PoolNotice::NoLane { hint, .. }]
+            if hint.contains("lanes.shard_aware_port")),
         "{:?}",
         worker.notices
     );

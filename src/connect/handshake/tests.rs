@@ -8,6 +8,7 @@ use tokio::io::duplex;
 
 use super::*;
 use crate::connect::fake_node::{read_frame, write_error};
+use crate::upstream::lane::LANE_RESPONSE;
 use cql::compression::Compression;
 use cql::error::WireError;
 use cql::error_code::ErrorCode;
@@ -164,7 +165,7 @@ async fn play(
     let (mut near, far) = duplex(4_096);
     let node = tokio::spawn(follow(far, script));
     let answer = async {
-        let offer = ask_options(&mut near, VERSION).await?;
+        let offer = ask_options(&mut near, LANE_VERSION).await?;
         start_up(&mut near, Extensions::offered(&offer), pool).await?;
         Ok(offer)
     };
@@ -204,6 +205,6 @@ fn answer(opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 
 fn answer_with(flags: u8, opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
-    write_frame(&mut out, FrameHead { version: 0x84, flags, stream: 0 }, opcode, body);
+    write_frame(&mut out, FrameHead { version: LANE_RESPONSE, flags, stream: 0 }, opcode, body);
     out
 }

@@ -1,5 +1,5 @@
 //! TLS to nodes.
 
 pub mod node_tls;
-pub mod node_verifier;
-pub mod tls_hint;
+pub(crate) mod node_verifier;
+pub(crate) mod tls_hint;

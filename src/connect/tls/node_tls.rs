@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, TlsStream};
 
-use crate::connect::dial_error::{DialError, DialStep};
+use crate::connect::dial_error::{DialError, DialErrorAt, DialStep};
 use crate::connect::tls::node_verifier::{NameRule, NodeVerifier};
 use crate::connect::tls::tls_hint::explain;
 use crate::sockets::transport::{Transport, below_tls};
@@ -77,25 +77,17 @@ impl NodeTls {
         stream: TcpStream,
         address: SocketAddr,
         timeout_ms: u64,
-    ) -> Result<Transport, DialError> {
+    ) -> Result<Transport, DialErrorAt> {
         let name = self.server_name.clone();
         let name = name.unwrap_or_else(|| ServerName::IpAddress(address.ip().into()));
         let handshake = TlsConnector::from(self.rotated.get()).connect(name, below_tls(stream));
         match timeout(Duration::from_millis(timeout_ms), handshake).await {
             Ok(Ok(stream)) => Ok(Transport::Tls(Box::new(TlsStream::Client(stream)))),
             Ok(Err(source)) => {
-                Err(self.explain(DialError::Broken { step: DialStep::Tls, source }, address))
+                Err(explain(DialError::Broken { step: DialStep::Tls, source }, true).at(address))
             }
-            Err(_) => {
-                Err(DialError::Timeout { address: Some(address), step: DialStep::Tls, timeout_ms })
-            }
+            Err(_) => Err(DialError::Timeout { step: DialStep::Tls, timeout_ms }.at(address)),
         }
-    }
-
-    /// The error of a connection to `address`, explained if TLS is its cause.
-    #[must_use]
-    pub fn explain(&self, error: DialError, address: SocketAddr) -> DialError {
-        explain(error, address, true)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::tls::validity::Validity;
 
 /// The names that a certificate may have been made out for.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum NameRule {
+pub(crate) enum NameRule {
     /// The address that was dialled, or one of these names: those under which the operator knows
     /// the cluster. Nodes are found by addresses, and certificates often name hosts only.
     DialledOr(Vec<ServerName<'static>>),
@@ -23,7 +23,7 @@ pub enum NameRule {
 
 /// Verifies the certificates of nodes.
 #[derive(Debug)]
-pub struct NodeVerifier {
+pub(crate) struct NodeVerifier {
     /// CAs that may have signed.
     pub roots: RootCertStore,
     /// Certificates that are trusted as they are: a cluster may use a single one that signed

@@ -2,16 +2,14 @@
 //!
 //! The texts name settings, not files: they are shown by the probes, too, which any process of this machine can read.
 
-use std::net::SocketAddr;
-
 use rustls::{AlertDescription, CertificateError, Error};
 
 use crate::connect::dial_error::{DialError, DialStep};
 
-/// Explains the error of a connection to `address` if TLS is its cause; any other error stays as it
-/// is. `has_tls` says whether TLS is on.
+/// Explains the error of a connection if TLS is its cause; any other error stays as it is. `has_tls` says
+/// whether TLS is on.
 #[must_use]
-pub fn explain(error: DialError, address: SocketAddr, has_tls: bool) -> DialError {
+pub(crate) fn explain(error: DialError, has_tls: bool) -> DialError {
     let found = match (&error, has_tls) {
         (DialError::TlsAlert { .. }, false) => Some((
             "the node expects TLS at this port".to_owned(),
@@ -28,14 +26,14 @@ pub fn explain(error: DialError, address: SocketAddr, has_tls: bool) -> DialErro
         (_, _) => None,
     };
     match found {
-        Some((reason, fix)) => DialError::Tls { address, reason, fix },
+        Some((reason, hint)) => DialError::Tls { reason, hint },
         None => error,
     }
 }
 
 /// The library's error inside of what a read or write failed with.
 #[must_use]
-pub fn library_error(error: &std::io::Error) -> Option<&Error> {
+pub(crate) fn library_error(error: &std::io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -11,7 +12,7 @@ use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use crate::connect::dial_error::{DialError, DialStep};
+use crate::connect::dial_error::{DialError, DialErrorAt, DialStep};
 use crate::connect::exchange::{Reply, read_reply};
 use crate::connect::handshake::{put_page_query, put_query};
 use cql::error::WireError;
@@ -32,6 +33,7 @@ const EVENTS_MAX: usize = 1_024;
 #[derive(Debug)]
 pub struct ControlConnection<S> {
     stream: S,
+    address: SocketAddr,
     version: u8,
     timeout_ms: u64,
     inbox: BytesMut,
@@ -42,10 +44,11 @@ pub struct ControlConnection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> ControlConnection<S> {
-    /// Takes over a stream after its handshake in `version`. Each question has `timeout_ms`.
-    pub fn new(stream: S, version: u8, timeout_ms: u64) -> Self {
+    /// Takes over a stream to `address` after its handshake in `version`. Each question has `timeout_ms`.
+    pub fn new(stream: S, address: SocketAddr, version: u8, timeout_ms: u64) -> Self {
         Self {
             stream,
+            address,
             version,
             timeout_ms,
             inbox: BytesMut::new(),
@@ -55,29 +58,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ControlConnection<S> {
         }
     }
 
+    /// Where it leads.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Registers for events.
-    pub async fn register(&mut self, kinds: &[EventKind]) -> Result<(), DialError> {
+    pub async fn register(&mut self, kinds: &[EventKind]) -> Result<(), DialErrorAt> {
         let step = DialStep::Register;
         let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
         let body = |out: &mut Vec<u8>| put_string_list(out, &names);
         let reply = self.ask(Opcode::Register, step, body).await?;
-        expect(&reply, Opcode::Ready, step)
+        expect(&reply, Opcode::Ready, step).map_err(|error| error.at(self.address))
     }
 
     /// Asks a system table; the answer is the message of a RESULT.
-    pub async fn query(&mut self, text: &str) -> Result<Vec<u8>, DialError> {
+    pub async fn query(&mut self, text: &str) -> Result<Vec<u8>, DialErrorAt> {
         let step = DialStep::Query;
         let reply = self.ask(Opcode::Query, step, |out| put_query(out, text)).await?;
-        expect(&reply, Opcode::Result, step)?;
+        expect(&reply, Opcode::Result, step).map_err(|error| error.at(self.address))?;
         Ok(reply.message)
     }
 
     /// Asks a system table that not every server has; `None` when it is not there. Only INVALID says
     /// so: to take an overloaded ScyllaDB for one without tablets would send every request astray.
-    pub async fn query_if_there(&mut self, text: &str) -> Result<Option<Vec<u8>>, DialError> {
+    pub async fn query_if_there(&mut self, text: &str) -> Result<Option<Vec<u8>>, DialErrorAt> {
         match self.query(text).await {
             Ok(message) => Ok(Some(message)),
-            Err(DialError::Refused(error, _)) if error.code == ErrorCode::INVALID => Ok(None),
+            Err(DialErrorAt { error: DialError::Refused(error, _), .. })
+                if error.code == ErrorCode::INVALID =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -88,33 +101,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ControlConnection<S> {
         text: &str,
         rows: u32,
         state: Option<&[u8]>,
-    ) -> Result<Vec<u8>, DialError> {
+    ) -> Result<Vec<u8>, DialErrorAt> {
         let step = DialStep::Query;
         let reply =
             self.ask(Opcode::Query, step, |out| put_page_query(out, text, rows, state)).await?;
-        expect(&reply, Opcode::Result, step)?;
+        expect(&reply, Opcode::Result, step).map_err(|error| error.at(self.address))?;
         Ok(reply.message)
     }
 
     /// Asks whether the node is still there.
-    pub async fn ping(&mut self) -> Result<(), DialError> {
+    pub async fn ping(&mut self) -> Result<(), DialErrorAt> {
         let step = DialStep::Options;
         let reply = self.ask(Opcode::Options, step, |_| {}).await?;
-        expect(&reply, Opcode::Supported, step)
+        expect(&reply, Opcode::Supported, step).map_err(|error| error.at(self.address))
     }
 
     /// Waits until an event is there for [`Self::take_event`]. Nothing is lost when the caller
     /// stops waiting.
-    pub async fn wait_event(&mut self) -> Result<(), DialError> {
-        while self.events.is_empty() {
-            let (header, body) = self.read_frame(DialStep::Event).await?;
-            if header.stream != EVENT_STREAM {
-                // A late answer would have closed the connection with its question's timeout.
-                return Err(DialError::Unexpected { step: DialStep::Event, opcode: header.opcode });
-            }
-            self.keep_event(header, body)?;
-        }
-        Ok(())
+    pub async fn wait_event(&mut self) -> Result<(), DialErrorAt> {
+        self.read_event().await.map_err(|error| error.at(self.address))
     }
 
     /// The message of the next EVENT that has come.
@@ -127,13 +132,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ControlConnection<S> {
         std::mem::take(&mut self.events_lost)
     }
 
+    async fn read_event(&mut self) -> Result<(), DialError> {
+        while self.events.is_empty() {
+            let (header, body) = self.read_frame(DialStep::Event).await?;
+            if header.stream != EVENT_STREAM {
+                // A late answer would have closed the connection with its question's timeout.
+                return Err(DialError::Unexpected { step: DialStep::Event, opcode: header.opcode });
+            }
+            self.keep_event(header, body)?;
+        }
+        Ok(())
+    }
+
     async fn ask(
         &mut self,
         opcode: Opcode,
         step: DialStep,
         body: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<Reply, DialError> {
-        let timeout_ms = self.timeout_ms;
+    ) -> Result<Reply, DialErrorAt> {
+        let (address, timeout_ms) = (self.address, self.timeout_ms);
         let mut request = Vec::new();
         self.last = self.last.checked_add(1).unwrap_or(0);
         write_frame(
@@ -161,8 +178,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ControlConnection<S> {
             }
         };
         match timeout(Duration::from_millis(timeout_ms), answer).await {
-            Ok(reply) => reply,
-            Err(_) => Err(DialError::Timeout { address: None, step, timeout_ms }),
+            Ok(reply) => reply.map_err(|error| error.at(address)),
+            Err(_) => Err(DialError::Timeout { step, timeout_ms }.at(address)),
         }
     }
 

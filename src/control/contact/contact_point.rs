@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use crate::connect::dial_error::{DialError, DialStep};
 use crate::control::error::ControlError;
 
 /// CQL port when none is said.
@@ -52,10 +51,7 @@ impl ContactPoint {
                 Ok(addresses)
             }
             Ok(Err(source)) => Err(ControlError::Resolve { name: name(), source }),
-            Err(_) => {
-                Err(DialError::Timeout { address: None, step: DialStep::Resolve, timeout_ms }
-                    .into())
-            }
+            Err(_) => Err(ControlError::ResolveTimeout { name: name(), timeout_ms }),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::control::error::ControlError;
 
 /// What to do about a node that could not be watched.
 #[must_use]
-pub fn of_control(error: &ControlError) -> String {
+pub(crate) fn of_control(error: &ControlError) -> String {
     match error {
         ControlError::ContactPoint { .. } => {
             "write it as HOST, HOST:PORT or [IPv6]:PORT".to_owned()
@@ -15,7 +15,10 @@ pub fn of_control(error: &ControlError) -> String {
              must know it"
                 .to_owned()
         }
-        ControlError::Dial(error) => hint::of_dial(error),
+        ControlError::Dial(failed) => hint::of_dial(failed),
+        ControlError::ResolveTimeout { .. } => {
+            "look at the DNS of this machine: `getent hosts NAME` has to answer".to_owned()
+        }
         ControlError::Cell { .. } => {
             "ask the people of the server: its system tables are damaged, or newer than shardlane"
                 .to_owned()

@@ -2,8 +2,8 @@
 
 pub mod connection;
 pub mod contact_point;
-pub mod hint;
-pub mod opened_node;
-pub mod race;
-pub mod reach;
-pub mod unlisted;
+pub(crate) mod hint;
+pub(crate) mod opened_node;
+pub(crate) mod race;
+pub(crate) mod reach;
+pub(crate) mod unlisted;

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::connect::dial_error::{DialError, DialStep};
 use crate::connect::dialer::{connect, explained, secure};
 use crate::connect::extensions::Extensions;
-use crate::connect::handshake::{Login, VERSION, ask_options, start_up};
+use crate::connect::handshake::{Login, ask_options, start_up};
 use crate::connect::tls::node_tls::NodeTls;
 use crate::control::contact::connection::ControlConnection;
 use crate::control::contact::contact_point::{ContactPoint, PORT_DEFAULT};
@@ -19,11 +19,12 @@ use crate::pool::login::credential::Credential;
 use crate::pool::login::credential_book::CredentialBook;
 use crate::pool::pool_key::PoolKey;
 use crate::sockets::transport::Transport;
+use crate::upstream::lane::LANE_VERSION;
 use cql::response::supported::Supported;
 
 /// How a node is reached.
 #[derive(Clone, Debug)]
-pub struct ReachSettings {
+pub(crate) struct ReachSettings {
     /// Where to ask first.
     pub contact_points: Vec<ContactPoint>,
     /// Port of contact points that name none.
@@ -63,7 +64,7 @@ impl Default for ReachSettings {
 
 /// A node that is past its handshake.
 #[derive(Debug)]
-pub struct OpenedNode {
+pub(crate) struct OpenedNode {
     /// Its address, as it was reached.
     pub address: SocketAddr,
     /// The connection, registered for nothing yet.
@@ -75,7 +76,7 @@ pub struct OpenedNode {
 }
 
 /// Connects to one node, up to the end of its handshake.
-pub async fn open_node(
+pub(crate) async fn open_node(
     settings: &ReachSettings,
     address: SocketAddr,
 ) -> Result<OpenedNode, ControlError> {
@@ -90,7 +91,7 @@ pub async fn open_node(
     let (tls, timeout_ms) = (settings.tls.as_deref(), settings.query_timeout_ms);
     let mut stream = secure(tls, stream, address, timeout_ms).await?;
     let handshake = async {
-        let supported = ask_options(&mut stream, VERSION).await?;
+        let supported = ask_options(&mut stream, LANE_VERSION).await?;
         if supported.shardlane.is_some() {
             return Ok((supported, None));
         }
@@ -99,8 +100,7 @@ pub async fn open_node(
     };
     let opened = timeout(Duration::from_millis(timeout_ms), handshake).await;
     let step = DialStep::Startup;
-    let opened =
-        opened.map_err(|_| DialError::Timeout { address: Some(address), step, timeout_ms })?;
+    let opened = opened.map_err(|_| DialError::Timeout { step, timeout_ms }.at(address))?;
     let (supported, login) = match opened {
         Err(DialError::CredentialMissing { authenticator }) if settings.book.is_some() => {
             return Err(ControlError::LoginWanted { authenticator, address });
@@ -110,7 +110,7 @@ pub async fn open_node(
     if let Some(version) = supported.shardlane {
         return Err(ControlError::Shardlane { address, version });
     }
-    let connection = ControlConnection::new(stream, VERSION, timeout_ms);
+    let connection = ControlConnection::new(stream, address, LANE_VERSION, timeout_ms);
     Ok(OpenedNode { address, connection, supported, login })
 }
 

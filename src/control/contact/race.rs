@@ -1,7 +1,7 @@
 //! Who answers first: one candidate after another is started, and none is waited for long.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const STAGGER: Duration = Duration::from_millis(500);
 
 /// A node that is known from before.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct KnownNode {
+pub(crate) struct KnownNode {
     /// Its address for clients.
     pub address: SocketAddr,
     /// Whether it is in another data center than ours.
@@ -44,7 +44,7 @@ enum Outcome {
 
 /// The candidates that wait, and those that run. Dropped, it ends them all.
 #[derive(Debug)]
-pub struct Race {
+pub(crate) struct Race {
     settings: Arc<ReachSettings>,
     waiting: VecDeque<Candidate>,
     /// Nodes of other data centers, which wait until all others were tried.
@@ -59,7 +59,7 @@ impl Race {
     /// Contact points from the one on that `round` falls on, then `known` nodes. Among both, those
     /// of other data centers come last.
     #[must_use]
-    pub fn new(settings: &ReachSettings, known: &[KnownNode], round: usize) -> Self {
+    pub(crate) fn new(settings: &ReachSettings, known: &[KnownNode], round: usize) -> Self {
         let points = &settings.contact_points;
         let start = round.checked_rem(points.len()).unwrap_or(0);
         let points = points.iter().cycle().skip(start).take(points.len()).cloned();
@@ -78,7 +78,7 @@ impl Race {
     }
 
     /// The next node that answers; `None` when no candidate is left.
-    pub async fn next(&mut self) -> Option<(String, OpenedNode)> {
+    pub(crate) async fn next(&mut self) -> Option<(String, OpenedNode)> {
         loop {
             self.start_next();
             tokio::select! {
@@ -135,7 +135,15 @@ async fn resolve(
     point: &ContactPoint,
 ) -> (String, Result<Outcome, ControlError>) {
     let found = point.resolve(settings.port, settings.connect_timeout_ms).await;
-    let node = |address| (format!("{point} ({address})"), address);
+    let node = |address: SocketAddr| (place_of(point, address), address);
     let found = found.map(|found| Outcome::Resolved(found.into_iter().map(node).collect()));
     (point.to_string(), found)
+}
+
+/// What an address of a contact point is called: the address, and the name that led to it.
+fn place_of(point: &ContactPoint, address: SocketAddr) -> String {
+    match point.host.parse::<IpAddr>() {
+        Ok(_) => address.to_string(),
+        Err(_) => format!("{point} ({address})"),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::connect::dial_error::DialError;
+use crate::connect::dial_error::{DialError, DialErrorAt};
 use crate::connect::handshake::Login;
 use crate::control::agenda::EVENTS;
 use crate::control::contact::connection::ControlConnection;
@@ -18,7 +18,7 @@ use cql::response::supported::Supported;
 
 /// A node that answers.
 #[derive(Debug)]
-pub struct Reached {
+pub(crate) struct Reached {
     /// Its address, as it was reached.
     pub address: SocketAddr,
     /// The connection, registered for [`EVENTS`].
@@ -38,7 +38,7 @@ pub struct Reached {
 /// that says nothing for half a second gets company by the next, and the first that answers wins.
 /// Names are resolved each time, for a cluster may have moved. If none answers, the error names
 /// all that were tried, and what became of each.
-pub async fn reach(
+pub(crate) async fn reach(
     settings: &ReachSettings,
     known: &[KnownNode],
     round: usize,
@@ -66,7 +66,7 @@ fn lent(settings: &ReachSettings, round: usize) -> Option<ReachSettings> {
 }
 
 /// Connects to one node, and asks for nothing but who it is.
-pub async fn identify(
+pub(crate) async fn identify(
     settings: &ReachSettings,
     address: SocketAddr,
 ) -> Result<Identity, ControlError> {
@@ -78,7 +78,7 @@ pub async fn identify(
 
 /// Connects to one node, registers for events, and reads its tables, in this order: what changes
 /// meanwhile comes as an event.
-pub async fn reach_node(
+pub(crate) async fn reach_node(
     settings: &ReachSettings,
     address: SocketAddr,
 ) -> Result<Reached, ControlError> {
@@ -93,7 +93,9 @@ async fn finish(settings: &ReachSettings, opened: OpenedNode) -> Result<Reached,
         let kinds = [EventKind::ClientRoutesChange];
         match connection.register(&kinds).await {
             // The table is read all the same, each time the others are.
-            Err(DialError::Refused(error, _)) if error.code == ErrorCode::PROTOCOL_ERROR => {
+            Err(DialErrorAt { error: DialError::Refused(error, _), .. })
+                if error.code == ErrorCode::PROTOCOL_ERROR =>
+            {
                 tracing::info!(%address, "the node sends no events for changes of client routes");
             }
             registered => registered?,

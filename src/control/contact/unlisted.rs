@@ -27,7 +27,7 @@ const ASKED_MAX: usize = 16;
 
 /// The first node that answered.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct KnownCluster {
+pub(crate) struct KnownCluster {
     /// The name of its cluster.
     pub cluster: String,
     /// Where it answered.
@@ -36,7 +36,7 @@ pub struct KnownCluster {
 
 /// Asks each contact point that is no node of `cluster`, all at once, who it is. Those that do not
 /// answer in time are left alone: they do no harm as long as they do not.
-pub async fn find(
+pub(crate) async fn find(
     settings: ReachSettings,
     own: &KnownCluster,
     cluster: &Snapshot,
@@ -60,8 +60,8 @@ async fn ask_all(
             if matches!(error, ControlError::OtherCluster { .. }) {
                 return Some(error);
             }
-            let (error, fix) = (chain(&error), hint::of_control(&error));
-            warn!(%address, error, fix, "a contact point that the cluster does not list");
+            let (error, hint) = (chain(&error), hint::of_control(&error));
+            warn!(%address, error, hint, "a contact point that the cluster does not list");
         }
     }
     None

@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::broadcast;
 use tokio::sync::watch;
 
+use crate::upstream::lane::LANE_RESPONSE;
 use cql::cell::{from_inet, from_text_list, from_text_map};
 use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
@@ -105,7 +106,7 @@ impl FakeTables {
     }
 
     fn answer(&self, out: &mut Vec<u8>, header: Header, body: &[u8]) {
-        let head = FrameHead { version: 0x84, flags: 0, stream: header.stream };
+        let head = FrameHead { version: LANE_RESPONSE, flags: 0, stream: header.stream };
         #[expect(clippy::wildcard_enum_match_arm, reason = "the rest fails the test")]
         match Opcode::from_byte(header.opcode).unwrap() {
             Opcode::Options => {

@@ -9,7 +9,7 @@ use cql::response::rows::Rows;
 
 /// The CQL text that asks for the columns of a table or view.
 #[must_use]
-pub fn question(of: &TableRequest) -> String {
+pub(crate) fn question(of: &TableRequest) -> String {
     format!(
         "SELECT column_name, kind, position, type FROM system_schema.columns \
          WHERE keyspace_name = {} AND table_name = {}",
@@ -19,7 +19,7 @@ pub fn question(of: &TableRequest) -> String {
 }
 
 /// Reads the message of the RESULT; `None` when there is no such table.
-pub fn read(message: &[u8]) -> Result<Option<Box<[KeyColumn]>>, WireError> {
+pub(crate) fn read(message: &[u8]) -> Result<Option<Box<[KeyColumn]>>, WireError> {
     let mut columns = Vec::new();
     for row in Rows::read(message)?.rows() {
         let row = row?;
@@ -40,7 +40,7 @@ pub fn read(message: &[u8]) -> Result<Option<Box<[KeyColumn]>>, WireError> {
 
 /// A text as CQL writes it.
 #[must_use]
-pub fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
@@ -100,9 +100,10 @@ pub async fn identity<S>(connection: &mut ControlConnection<S>) -> Result<Identi
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let address = connection.address();
     let message = connection.query(SELECT_IDENTITY).await?;
-    let rows = rows(&message)?;
-    let Some(row) = rows.rows().next().transpose().map_err(malformed)? else {
+    let rows = rows(&message, address)?;
+    let Some(row) = rows.rows().next().transpose().map_err(malformed(address))? else {
         return Err(ControlError::LocalRow { column: "key" });
     };
     let host = row.read("host_id", cell::uuid).map_err(in_cell(LOCAL, "host_id"))?;
@@ -114,17 +115,18 @@ pub async fn read<S>(connection: &mut ControlConnection<S>) -> Result<ClusterMet
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let address = connection.address();
     let local = connection.query(SELECT_LOCAL).await?;
     let peers = connection.query(SELECT_PEERS).await?;
-    let mut metadata = read_nodes(&rows(&local)?, &rows(&peers)?)?;
+    let mut metadata = read_nodes(&rows(&local, address)?, &rows(&peers, address)?, address)?;
     let keyspaces = connection.query(SELECT_KEYSPACES).await?;
-    for row in rows(&keyspaces)?.rows() {
-        let (name, keyspace) = read_keyspace(&row.map_err(malformed)?)?;
+    for row in rows(&keyspaces, address)?.rows() {
+        let (name, keyspace) = read_keyspace(&row.map_err(malformed(address))?)?;
         metadata.keyspaces.insert(name, keyspace);
     }
     if let Some(message) = connection.query_if_there(SELECT_TABLETS).await? {
-        for row in rows(&message)?.rows() {
-            let row = row.map_err(malformed)?;
+        for row in rows(&message, address)?.rows() {
+            let row = row.map_err(malformed(address))?;
             let name = text(&row, SCYLLA_KEYSPACES, "keyspace_name")?.unwrap_or_default();
             if let Some(keyspace) = metadata.keyspaces.get_mut(&name) {
                 keyspace.tablets = row.get("initial_tablets").is_some();
@@ -132,16 +134,20 @@ where
         }
     }
     if let Some(message) = connection.query_if_there(SELECT_PARTITIONERS).await? {
-        for row in rows(&message)?.rows() {
-            read_partitioner(&row.map_err(malformed)?, &mut metadata.keyspaces)?;
+        for row in rows(&message, address)?.rows() {
+            read_partitioner(&row.map_err(malformed(address))?, &mut metadata.keyspaces)?;
         }
     }
     Ok(metadata)
 }
 
-fn read_nodes(local: &Rows<'_>, peers: &Rows<'_>) -> Result<ClusterMetadata, ControlError> {
-    let tables = ServerTables::read(local, peers).map_err(malformed)?;
-    let Some(row) = local.rows().next().transpose().map_err(malformed)? else {
+fn read_nodes(
+    local: &Rows<'_>,
+    peers: &Rows<'_>,
+    address: SocketAddr,
+) -> Result<ClusterMetadata, ControlError> {
+    let tables = ServerTables::read(local, peers).map_err(malformed(address))?;
+    let Some(row) = local.rows().next().transpose().map_err(malformed(address))? else {
         return Err(ControlError::LocalRow { column: "key" });
     };
     let partitioner = text(&row, LOCAL, "partitioner")?;
@@ -155,7 +161,7 @@ fn read_nodes(local: &Rows<'_>, peers: &Rows<'_>) -> Result<ClusterMetadata, Con
     let mut seen = BTreeSet::from([own.host]);
     let mut hosts = vec![own];
     for row in peers.rows() {
-        let row = row.map_err(malformed)?;
+        let row = row.map_err(malformed(address))?;
         let peer = row.read("peer", cell::inet).map_err(in_cell(PEERS, "peer"))?;
         let name = peer.map_or_else(|| "?".to_owned(), |peer| peer.to_string());
         match read_host(&row, PEERS, murmur3)? {
@@ -247,12 +253,12 @@ fn text(
     Ok(text.map(str::to_owned))
 }
 
-fn rows(message: &[u8]) -> Result<Rows<'_>, ControlError> {
-    Rows::read(message).map_err(malformed)
+fn rows(message: &[u8], address: SocketAddr) -> Result<Rows<'_>, ControlError> {
+    Rows::read(message).map_err(malformed(address))
 }
 
-fn malformed(source: WireError) -> ControlError {
-    DialError::Malformed { step: DialStep::Query, source }.into()
+fn malformed(address: SocketAddr) -> impl Fn(WireError) -> ControlError {
+    move |source| DialError::Malformed { step: DialStep::Query, source }.at(address).into()
 }
 
 fn in_cell(table: &'static str, column: &'static str) -> impl FnOnce(WireError) -> ControlError {

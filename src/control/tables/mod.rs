@@ -2,9 +2,9 @@
 
 #[cfg(test)]
 pub(in crate::control) mod fake_tables;
-pub mod key_columns;
+pub(crate) mod key_columns;
 pub mod metadata;
-pub mod publication;
+pub(crate) mod publication;
 pub mod routes;
 pub mod server_tables;
 pub mod table_reads;

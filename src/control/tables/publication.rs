@@ -18,7 +18,7 @@ use crate::topology::snapshot::{Snapshot, SnapshotBuilder};
 
 /// The cluster at one moment, and all that goes with it.
 #[derive(Clone, Debug)]
-pub struct Publication {
+pub(crate) struct Publication {
     /// The cluster.
     pub snapshot: Arc<Snapshot>,
     /// The connected node's own words, for the facade.
@@ -37,7 +37,7 @@ pub struct Publication {
 
 /// Turns system tables into publications, sharing what has not changed.
 #[derive(Debug, Default)]
-pub struct Publisher {
+pub(crate) struct Publisher {
     numbers: NodeNumbers,
     version: u64,
     /// The data center that was set, or else that of the first node that answered.
@@ -54,32 +54,32 @@ pub struct Publisher {
 impl Publisher {
     /// Starts with a data center, or takes that of the first node.
     #[must_use]
-    pub fn new(data_center: Option<&str>) -> Self {
+    pub(crate) fn new(data_center: Option<&str>) -> Self {
         Self { data_center: data_center.map(Arc::from), ..Self::default() }
     }
 
     /// The rack where it runs; without one it takes that of the first node in its data center.
     #[must_use]
-    pub fn in_rack(self, rack: Option<&str>) -> Self {
+    pub(crate) fn in_rack(self, rack: Option<&str>) -> Self {
         Self { rack: rack.map(Arc::from), ..self }
     }
 
     /// Stays at the place that clients of the process before saw, where none is set: a driver that keeps to a data center
     /// would turn away from one that moved because another contact point answered first.
     #[must_use]
-    pub fn after(self, before: Option<StateHeader>) -> Self {
+    pub(crate) fn after(self, before: Option<StateHeader>) -> Self {
         Self { before, ..self }
     }
 
     /// What was last published.
     #[must_use]
-    pub fn last(&self) -> Option<&Publication> {
+    pub(crate) fn last(&self) -> Option<&Publication> {
         self.last.as_ref().map(|(_, publication)| publication)
     }
 
     /// Takes in what the node at `contact` says. `None` when nothing is new, unless `events_lost`
     /// is news enough.
-    pub fn on_metadata(
+    pub(crate) fn on_metadata(
         &mut self,
         metadata: ClusterMetadata,
         contact: SocketAddr,
@@ -159,13 +159,13 @@ impl Publisher {
 
     /// Our number for a host that is in the cluster.
     #[must_use]
-    pub fn number_of(&self, host: HostId) -> Option<NodeId> {
+    pub(crate) fn number_of(&self, host: HostId) -> Option<NodeId> {
         self.last()?.snapshot.number_of(host)
     }
 
     /// Our number for the node with this address for clients.
     #[must_use]
-    pub fn node_at(&self, address: IpAddr) -> Option<NodeId> {
+    pub(crate) fn node_at(&self, address: IpAddr) -> Option<NodeId> {
         let (metadata, publication) = self.last.as_ref()?;
         // A node with a route is dialled elsewhere, and events still name its own address.
         let mut hosts = metadata.hosts.iter().filter(|row| row.address == Some(address));
@@ -178,7 +178,7 @@ impl Publisher {
 
     /// Takes in that the node at `address` is up or down. It changes in which order nodes are asked
     /// next time, and no publication: lanes show by themselves which nodes answer.
-    pub fn on_status(&mut self, address: IpAddr, is_up: bool) {
+    pub(crate) fn on_status(&mut self, address: IpAddr, is_up: bool) {
         let Some(node) = self.node_at(address) else { return };
         if is_up {
             self.down.remove(&node);
@@ -189,12 +189,12 @@ impl Publisher {
 
     /// Whether the cluster said last that a node is down.
     #[must_use]
-    pub fn is_down(&self, node: NodeId) -> bool {
+    pub(crate) fn is_down(&self, node: NodeId) -> bool {
         self.down.contains(&node)
     }
 
     /// Forgets which nodes are down, as another node is watched that has reported none yet.
-    pub fn forget_down(&mut self) {
+    pub(crate) fn forget_down(&mut self) {
         self.down.clear();
     }
 

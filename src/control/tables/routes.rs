@@ -132,8 +132,8 @@ impl Routes {
                 Some(address)
             }
             Err(error) => {
-                let fix = hint::of_control(&error);
-                tracing::warn!(%to, error = chain(&error), fix, "the address of a route cannot be resolved");
+                let hint = hint::of_control(&error);
+                tracing::warn!(%to, error = chain(&error), hint, "the address of a route cannot be resolved");
                 known
             }
         }
@@ -161,7 +161,9 @@ impl Routes {
             tracing::warn!("client_routes is set, and the node has no {TABLE} (ScyllaDB 2026.1)");
             return Ok(Vec::new());
         };
-        let malformed = |source: WireError| DialError::Malformed { step: DialStep::Query, source };
+        let address = connection.address();
+        let malformed =
+            |source: WireError| DialError::Malformed { step: DialStep::Query, source }.at(address);
         let rows = Rows::read(&message).map_err(malformed)?;
         let mut found = Vec::new();
         for row in rows.rows() {

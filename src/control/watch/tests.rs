@@ -1,6 +1,6 @@
 //! A watched node over an in-memory stream.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use tokio::io::DuplexStream;
 use tokio::io::duplex;
@@ -19,6 +19,9 @@ use crate::topology::table_key::KeyColumn;
 use cql::column_type::ColumnType;
 use cql::response::event::NodeEvent;
 use cql::response::schema_change::{SchemaChange, SchemaTarget};
+
+/// Where the node is said to be.
+const NODE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 9_042);
 
 const QUICK: AgendaSettings = AgendaSettings {
     refresh_every_ms: 60_000,
@@ -69,11 +72,11 @@ async fn a_node_that_says_nothing_any_more_is_given_up() {
     // Open at the other end, and never answered.
     let (near, _far) = duplex(1_024);
     watched.node.abort();
-    let mut connection = ControlConnection::new(near, 4, 20);
+    let mut connection = ControlConnection::new(near, NODE, 4, 20);
     let mut watcher = watched.watcher.take().unwrap().await.unwrap();
     let end = timeout(Duration::from_secs(20), watcher.watch(&mut connection, contact())).await;
     let End::Lost(error) = end.unwrap() else { panic!() };
-    assert_eq!(error.to_string(), "no answer within 20 ms during OPTIONS");
+    assert_eq!(error.to_string(), "10.0.0.1:9042: no answer within 20 ms during OPTIONS");
 }
 
 #[tokio::test]
@@ -129,7 +132,7 @@ impl Watched {
             reports: watcher_reports,
         };
         let mut connection: ControlConnection<DuplexStream> =
-            ControlConnection::new(near, 4, 5_000);
+            ControlConnection::new(near, NODE, 4, 5_000);
         let metadata = metadata::read(&mut connection).await.unwrap();
         assert!(watcher.publisher.on_metadata(metadata, contact(), false).is_some());
         let watcher = tokio::spawn(async move {

@@ -21,7 +21,7 @@ use crate::engine::features::statements::metadata_ids::CutId;
 use crate::engine::features::{agreement, slow_requests};
 use crate::engine::pending::{LaneKey, Pending, Purpose, RequestOrigin, Subject};
 use crate::engine::tally::Outcome;
-use crate::upstream::lane::{LaneLife, LaneRoute, RESPONSE_BODY_BYTES_MAX};
+use crate::upstream::lane::{LANE_RESPONSE, LaneLife, LaneRoute, RESPONSE_BODY_BYTES_MAX};
 use crate::upstream::stream_ids::StreamId;
 use cql::decoder::FrameDecoder;
 use cql::error_code::ErrorCode;
@@ -31,9 +31,6 @@ use cql::opcode::Opcode;
 use cql::response::prefix::Prefix;
 use cql::response::result::ResultKind;
 use cql::response::rows;
-
-/// Version byte of every frame on a lane.
-const LANE_RESPONSE: u8 = 0x84;
 
 /// The bytes of one read: what is left of them, and the decoder that holds what came before.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use crate::engine::core::core::Core;
 use crate::engine::core::reply::Response;
 use crate::engine::features::features::Features;
 use crate::engine::features::statements::{prepared_statements, shapes};
+use crate::engine::features::tablets::tablet_samples::SampledTable;
 use crate::engine::pending::InternalRequest;
 
 /// A request of our own was answered.
@@ -22,12 +23,13 @@ pub(crate) fn on_answer(
             features.local_traces.on_answer(core, number, response);
         }
         InternalRequest::TabletSample { table, base, is_known } => {
-            features.tablet_samples.on_answer(core, (table, base), is_known, response);
+            let asked = SampledTable { table, base };
+            features.tablet_samples.on_answer(core, asked, is_known, response);
         }
         InternalRequest::Shape(key) => shapes::on_answer(core, key, response),
         InternalRequest::Spread | InternalRequest::Heartbeat => {}
         InternalRequest::SchemaVersion { question, node } => {
-            features.agreement.on_answer(core, (node, question), response);
+            features.agreement.on_answer(core, node, question, response);
         }
     }
 }
@@ -42,7 +44,7 @@ pub(crate) fn on_lost(core: &mut Core, features: &mut Features, request: Interna
         | InternalRequest::Heartbeat
         | InternalRequest::TabletSample { .. } => {}
         InternalRequest::SchemaVersion { question, node } => {
-            features.agreement.on_version(core, (node, question), None);
+            features.agreement.on_version(core, node, question, None);
         }
     }
 }

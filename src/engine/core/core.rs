@@ -17,6 +17,7 @@ use crate::engine::core::todo::Todo;
 use crate::engine::pending::{LaneKey, Outgoing, Pending, Purpose, RequestOrigin, Subject};
 use crate::engine::settings::EngineSettings;
 use crate::engine::tally::Tally;
+use crate::facade::local_statements::LocalStatements;
 use crate::routing::catalog::Catalog;
 use crate::routing::router::Router;
 use crate::topology::id::NodeId;
@@ -41,8 +42,8 @@ pub(crate) struct Core {
     pub(crate) router: Router,
     pub(crate) tally: Tally,
     pub(crate) memory: Memory,
-    /// Set when a client has as much under way as it may have.
-    pub(crate) has_enough: bool,
+    /// Statements that were prepared here.
+    pub(crate) local_statements: LocalStatements,
     pub(crate) now_us: u64,
     /// Whether there is a console: it is on, and the cluster has no keyspace of its name.
     pub(crate) has_console: bool,
@@ -79,7 +80,7 @@ impl Core {
             router: Router::new(catalog, tablets, Arc::clone(&snapshot)),
             tally: Tally::default(),
             memory: Memory::default(),
-            has_enough: false,
+            local_statements: LocalStatements::default(),
             now_us: 0,
             has_console: false,
             is_cassandra: false,
@@ -190,9 +191,6 @@ impl Core {
         let base = match self.clients.get_mut(to.client) {
             Some(client) => {
                 client.in_flight += 1;
-                if client.in_flight > client.in_flight_max {
-                    self.has_enough = true;
-                }
                 client.base
             }
             None => PoolId::NOWHERE,

@@ -5,6 +5,9 @@
 
 use crate::engine::limits::OtherMemory;
 
+/// A request takes its length so often: plain where it was read, and in the outbox of a lane.
+pub(crate) const COPIES: usize = 2;
+
 /// How much memory is held, and where the marks are.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -14,8 +17,6 @@ pub(crate) struct Memory {
     pub(crate) brought_max: usize,
     /// What this worker held when it was last measured.
     pub(crate) held: usize,
-    /// What statements take that are answered here.
-    pub(crate) local: usize,
     pub(crate) other: OtherMemory,
 }
 

@@ -59,7 +59,8 @@ impl Core {
         let clients: usize = self.clients.iter().map(|(_, client)| held_for(client)).sum();
         let lanes: usize = self.lanes.iter().map(|(_, lane)| held_by_lane(lane)).sum();
         let tablets = self.router.tablets.memory_bytes();
-        clients + lanes + tablets + self.router.catalog.bytes() + self.memory.local
+        let statements = self.router.catalog.bytes() + self.local_statements.bytes();
+        clients + lanes + tablets + statements
     }
 
     /// Whether `count` more bytes of a large request have room. What is beyond the mark at which new clients

@@ -11,6 +11,7 @@ use crate::engine::core::todo::Todo;
 use crate::engine::pending::{InternalRequest, LaneKey, Loss, Outgoing, RequestOrigin, Subject};
 use crate::routing::catalog::Catalog;
 use crate::routing::statement::CatalogEntry;
+use crate::upstream::lane::LANE_VERSION;
 use crate::upstream::lane::{LaneRoute, PoolId};
 use crate::upstream::stream_ids::StreamId;
 use cql::compression::Compression;
@@ -19,8 +20,6 @@ use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Heade
 use cql::notation::{Reader, put_long_string, put_short_bytes};
 use cql::opcode::Opcode;
 
-/// Protocol version of every lane.
-pub(crate) const LANE_VERSION: u8 = 4;
 /// Shortest body that is worth compressing, bytes: a shorter one fits a packet anyway.
 const COMPRESSED_BYTES_MIN: usize = 512;
 /// Longest frame that is kept for sending again, bytes.

@@ -17,6 +17,7 @@ use crate::engine::tally::Outcome;
 use crate::facade::tables::schema_version::SchemaVersion;
 use crate::routing::policy::LaneCandidates;
 use crate::topology::id::NodeId;
+use crate::upstream::lane::LANE_RESPONSE;
 use crate::upstream::lane::PoolId;
 use cql::cell;
 use cql::consistency::Consistency;
@@ -24,6 +25,7 @@ use cql::frame::{FrameHead, write_frame};
 use cql::notation::put_long_string;
 use cql::opcode::Opcode;
 use cql::request::query::Query;
+use cql::response::event::EVENT_STREAM;
 use cql::response::event::Event;
 use cql::response::prefix;
 use cql::response::rows::Rows;
@@ -201,7 +203,8 @@ impl Agreement {
     pub(crate) fn on_answer(
         &mut self,
         core: &mut Core,
-        (node, question): (NodeId, u64),
+        node: NodeId,
+        question: u64,
         response: &Response<'_>,
     ) {
         let rows = Rows::read(response.message()).ok();
@@ -209,14 +212,15 @@ impl Agreement {
             let row = rows.rows().next()?.ok()?;
             row.read("schema_version", cell::uuid).ok()?
         });
-        self.on_version(core, (node, question), version);
+        self.on_version(core, node, question, version);
     }
 
     /// A node's schema version has come, or will not come.
     pub(crate) fn on_version(
         &mut self,
         core: &mut Core,
-        (node, question): (NodeId, u64),
+        node: NodeId,
+        question: u64,
         version: Option<[u8; 16]>,
     ) {
         let last = self.held.last().map_or(0, |held| held.number);
@@ -374,7 +378,7 @@ fn emit(core: &mut Core, body: &[u8]) {
     let mut frame = Vec::new();
     write_frame(
         &mut frame,
-        FrameHead { version: 0x84, flags: 0, stream: -1 },
+        FrameHead { version: LANE_RESPONSE, flags: 0, stream: EVENT_STREAM },
         Opcode::Event,
         |out| out.extend_from_slice(body),
     );

@@ -8,7 +8,7 @@ use crate::engine::core::message::ClientRequest;
 use crate::engine::core::todo::{Todo, TracedRequest};
 use crate::engine::features::clients::{logins, newcomers};
 use crate::engine::features::features::Features;
-use crate::engine::features::local::local_traces;
+use crate::engine::features::local::{local_requests, local_traces};
 use crate::engine::limits::KEYS;
 use crate::engine::requests::plain::PlainRequest;
 use crate::engine::requests::{plain, route};
@@ -64,7 +64,8 @@ pub(crate) fn begin<'a>(
     Some(ClientChunk { client, decoder, rest: chunk })
 }
 
-/// Reads the next frame of a chunk and acts on it; `false` when there is no more.
+/// Reads the next frame of a chunk and acts on it; `false` when there is no more, or when the client has as
+/// much under way as it may have.
 #[inline]
 pub(crate) fn next(core: &mut Core, features: &mut Features, chunk: &mut ClientChunk<'_>) -> bool {
     let client = chunk.client;
@@ -83,11 +84,7 @@ pub(crate) fn next(core: &mut Core, features: &mut Features, chunk: &mut ClientC
             }
         }
     }
-    if core.has_enough {
-        core.has_enough = false;
-        return false;
-    }
-    true
+    core.clients.get(client).is_some_and(|open| !open.has_too_much_under_way())
 }
 
 /// Whether a client is not read any more.
@@ -230,7 +227,7 @@ fn serve_or_trace(core: &mut Core, features: &mut Features, mut request: ClientR
         v3::upgrade(opcode, request.body_mut());
     }
     let waits = local_traces::is_wanted(&request)
-        && features.local.answers(core, &request)
+        && local_requests::answers(core, &request)
         && features.local_traces.ask(core, &request);
     if !waits {
         serve(core, features, request);

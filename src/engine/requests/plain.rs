@@ -2,6 +2,7 @@
 
 use crate::engine::client::{ClientKey, ClientStream};
 use crate::engine::core::core::Core;
+use crate::engine::core::memory::COPIES;
 use crate::engine::payloads;
 use cql::error::WireError;
 use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Header};
@@ -17,8 +18,6 @@ pub(crate) struct PlainRequest {
 
 /// A compressed request that is not longer than this when it is plain needs no look at memory.
 const UNASKED_BYTES_MAX: usize = 64 << 10;
-/// A longer one takes its length so often: plain, and in the outbox of a lane.
-const COPIES: usize = 2;
 
 /// The length of a frame's body once it is not compressed any more, as its sender announces it.
 fn plain_len(core: &Core, client: ClientKey, header: Header, frame: &[u8]) -> usize {

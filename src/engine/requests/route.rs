@@ -14,6 +14,7 @@ use crate::engine::features::local::local_requests::Local;
 use crate::engine::features::repeats::hedging::SentCopy;
 use crate::engine::features::statements::shapes::Text;
 use crate::engine::features::statements::{metadata_ids, prepared_statements};
+use crate::engine::features::tablets::tablet_samples::SampledTable;
 use crate::engine::pending::{LaneKey, Outgoing, Pending, Purpose, RequestOrigin, Subject};
 use crate::engine::requests::no_lane;
 use crate::facade::console::table::KEYSPACE;
@@ -94,13 +95,13 @@ pub(crate) fn on_query(core: &mut Core, features: &mut Features, request: &Clien
 }
 
 /// PREPARE: answered here, or by one node; the others follow when its answer is there.
-pub(crate) fn on_prepare(core: &mut Core, features: &mut Features, request: &ClientRequest<'_>) {
+pub(crate) fn on_prepare(core: &mut Core, features: &Features, request: &ClientRequest<'_>) {
     if features.local.on_prepare(core, request) {
         return;
     }
     let outgoing = Outgoing { is_read: true, ..core.begin(request.from, Opcode::Prepare) };
     let pool = pool_of(core, request.from.client);
-    let pool = prepared_statements::lanes_for(core, (pool, outgoing.base), request.body());
+    let pool = prepared_statements::lanes_for(core, pool, outgoing.base, request.body());
     let at = Anywhere { pool, reason: Reason::Prepare, avoided: None };
     let read = Read { message: Message::Other, frame: request.frame, shaped: None };
     anywhere(core, features, at, &outgoing, read);
@@ -292,7 +293,8 @@ fn query(
     if let (true, Some(decision), Some(table)) = (is_allowed, choice.decision, table) {
         core.tally.on_decision_for(table, decision.reason);
         if matches!(outgoing.subject, Subject::Unknown | Subject::Shape(None)) {
-            features.tablet_samples.on_text(core, (table, outgoing.base, decision), &asked);
+            let sampled = SampledTable { table, base: outgoing.base };
+            features.tablet_samples.on_text(core, sampled, decision, &asked);
         }
     }
 }
@@ -330,7 +332,8 @@ fn batch(
         core.tally.on_decision_for(table, decision.reason);
         // Nodes judge no batch.
         if let Some(asked) = text {
-            features.tablet_samples.on_text(core, (table, outgoing.base, decision), &asked);
+            let sampled = SampledTable { table, base: outgoing.base };
+            features.tablet_samples.on_text(core, sampled, decision, &asked);
         }
     }
 }

@@ -31,7 +31,7 @@ type ColumnLine = (&'static str, Kind, ColumnRole);
 
 /// What a table is for, in one line.
 #[must_use]
-pub fn comment(table: ConsoleTable) -> &'static str {
+pub(crate) fn comment(table: ConsoleTable) -> &'static str {
     match table {
         ConsoleTable::Clients => "clients that are connected",
         ConsoleTable::Events => "the latest lines of the log, the newest first",
@@ -203,7 +203,7 @@ impl Kind {
 
 /// The columns of a table, in the order of `SELECT *`.
 #[must_use]
-pub fn columns(table: ConsoleTable) -> Vec<Column> {
+pub(crate) fn columns(table: ConsoleTable) -> Vec<Column> {
     let column = |(name, kind, role): &ColumnLine| Column {
         name: (*name).to_owned(),
         kind: kind.column_type(),
@@ -214,7 +214,7 @@ pub fn columns(table: ConsoleTable) -> Vec<Column> {
 
 /// All tables of the console.
 #[must_use]
-pub fn tables() -> Vec<Box<dyn VirtualTable>> {
+pub(crate) fn tables() -> Vec<Box<dyn VirtualTable>> {
     let shown =
         |table| -> Box<dyn VirtualTable> { Box::new(Shown { table, columns: columns(table) }) };
     ConsoleTable::ALL.map(shown).into()

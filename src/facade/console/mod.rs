@@ -2,6 +2,6 @@
 
 pub mod contents;
 pub mod describe;
-pub mod layout;
+pub(crate) mod layout;
 pub mod schema_rows;
 pub mod table;

@@ -76,8 +76,10 @@ impl Peers {
 
     fn cell<'a>(
         &'a self,
-        (column, real): (&Column, Option<&'a [u8]>),
-        (number, node): (usize, &'a ShownNode),
+        column: &Column,
+        real: Option<&'a [u8]>,
+        number: usize,
+        node: &'a ShownNode,
         asked: &Viewpoint<'_>,
     ) -> Cell<'a> {
         let cell = match &*column.name {
@@ -114,8 +116,8 @@ impl VirtualTable for Peers {
                 continue;
             }
             let cells = self.columns.iter().zip(&self.real);
-            let cells = cells
-                .map(|(column, real)| self.cell((column, real.as_deref()), (number, node), asked));
+            let cells =
+                cells.map(|(column, real)| self.cell(column, real.as_deref(), number, node, asked));
             if !take(Row { position, cells: cells.collect() }) {
                 return;
             }

@@ -8,11 +8,11 @@ use cql::request::parameters::Values;
 
 /// One value for each marker; `None` is null or unset.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct BoundValues<'a>(Vec<Option<&'a [u8]>>);
+pub(crate) struct BoundValues<'a>(Vec<Option<&'a [u8]>>);
 
 impl<'a> BoundValues<'a> {
     /// Reads values, in the order of the markers or by name.
-    pub fn read(select: &Select, values: &Values<'a>) -> Result<Self, Refusal> {
+    pub(crate) fn read(select: &Select, values: &Values<'a>) -> Result<Self, Refusal> {
         let mut sent = Vec::new();
         for value in values.iter() {
             let BoundValue { name, value } = value.map_err(|error| Refusal::broken(&error))?;
@@ -38,7 +38,7 @@ impl<'a> BoundValues<'a> {
 
     /// The value of a marker.
     #[must_use]
-    pub fn get(&self, place: usize) -> Option<&'a [u8]> {
+    pub(crate) fn get(&self, place: usize) -> Option<&'a [u8]> {
         self.0.get(place).copied().flatten()
     }
 

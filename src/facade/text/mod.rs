@@ -1,6 +1,6 @@
 //! What the text of a local statement asks.
 
-pub mod bound_values;
+pub(crate) mod bound_values;
 pub mod lexer;
 pub mod literal;
 pub mod select;

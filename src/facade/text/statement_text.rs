@@ -144,7 +144,7 @@ fn classify_select(
         return StatementText::Other;
     }
     let Some(first) = words.next() else { return StatementText::Other };
-    if sees_console && let Some(of_console) = of_console(selection, words, (first, keyspace)) {
+    if sees_console && let Some(of_console) = of_console(selection, words, first, keyspace) {
         return of_console;
     }
     let found = if words.take_sign('.') {
@@ -171,7 +171,8 @@ fn classify_select(
 fn of_console(
     selection: WordLexer<'_>,
     mut words: WordLexer<'_>,
-    (first, keyspace): (Word<'_>, Option<&str>),
+    first: Word<'_>,
+    keyspace: Option<&str>,
 ) -> Option<StatementText> {
     let (keyspace, table) = if words.take_sign('.') {
         let found = [KEYSPACE, SCHEMA].into_iter().find(|keyspace| first.names(keyspace));

@@ -11,7 +11,7 @@ use crate::inject::yaml::write::{STEP, block, entry, is_short, line, spaced};
 
 /// New text for a range of bytes.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Edit {
+pub(crate) struct Edit {
     /// What it takes the place of; empty where it is put in between.
     pub range: Range<usize>,
     /// What comes there.
@@ -20,7 +20,7 @@ pub struct Edit {
 
 /// Why a text cannot be changed in place.
 #[derive(Debug, Error)]
-pub enum EditError {
+pub(crate) enum EditError {
     /// The node would change for all that refer to it.
     #[error("{0} has an anchor, an alias or a merge key: write it out")]
     Shared(String),
@@ -30,14 +30,14 @@ pub enum EditError {
 }
 
 /// The edit that makes `operation` of the document `root` of `text`.
-pub fn edit(text: &str, root: &YamlNode, operation: &Operation) -> Result<Edit, EditError> {
+pub(crate) fn edit(text: &str, root: &YamlNode, operation: &Operation) -> Result<Edit, EditError> {
     let path = &operation.path;
     let form = || EditError::Form(pointer(path));
     match &operation.deed {
         PatchKind::Insert(place, values) => {
             let node = walk(root, path, path)?;
             let YamlKind::Sequence { items, is_flow } = &node.kind else { return Err(form()) };
-            insert(text, node, (items, *is_flow), (*place, values)).ok_or_else(form)
+            insert(text, node, items, *is_flow, *place, values).ok_or_else(form)
         }
         PatchKind::Set(value) => {
             let (last, before) = path.split_last().ok_or_else(form)?;
@@ -75,7 +75,7 @@ pub fn edit(text: &str, root: &YamlNode, operation: &Operation) -> Result<Edit, 
 
 /// The text with all edits; of those at one place, the first in the list comes first.
 #[must_use]
-pub fn apply(text: &str, mut edits: Vec<Edit>) -> Option<String> {
+pub(crate) fn apply(text: &str, mut edits: Vec<Edit>) -> Option<String> {
     edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let (mut new, mut at) = (String::new(), 0);
@@ -168,8 +168,10 @@ fn add_in_braces(
 fn insert(
     text: &str,
     node: &YamlNode,
-    (items, is_flow): (&[YamlNode], bool),
-    (place, values): (usize, &[Value]),
+    items: &[YamlNode],
+    is_flow: bool,
+    place: usize,
+    values: &[Value],
 ) -> Option<Edit> {
     let (first, last) = (items.first()?, items.last()?);
     let next = items.get(place);

@@ -1,6 +1,6 @@
 //! YAML texts, edited in place: comments, order and quotes of what is not changed stay as they are.
 
-pub mod edit;
-pub mod node;
-pub mod read;
-pub mod write;
+pub(crate) mod edit;
+pub(crate) mod node;
+pub(crate) mod read;
+pub(crate) mod write;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 /// A node and the bytes that it takes.
 #[derive(Clone, Debug)]
-pub struct YamlNode {
+pub(crate) struct YamlNode {
     /// What it is.
     pub kind: YamlKind,
     /// Offset of its first byte.
@@ -19,7 +19,7 @@ pub struct YamlNode {
 
 /// Kinds of nodes. A collection in flow style is in brackets; another has a line for each item.
 #[derive(Clone, Debug)]
-pub enum YamlKind {
+pub(crate) enum YamlKind {
     /// Stands for the node with this anchor.
     Alias(usize),
     /// Text; one without quotes may also be a number, a truth value, or nothing.
@@ -46,12 +46,12 @@ pub enum YamlKind {
 }
 
 /// The key that takes over the entries of other mappings.
-pub const MERGE: &str = "<<";
+pub(crate) const MERGE: &str = "<<";
 
 impl YamlNode {
     /// The text of a scalar.
     #[must_use]
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.kind {
             YamlKind::Scalar { text, .. } => Some(text),
             YamlKind::Alias(_) | YamlKind::Sequence { .. } | YamlKind::Mapping { .. } => None,
@@ -61,7 +61,7 @@ impl YamlNode {
     /// What it means. Plain scalars are truth values, whole numbers and null where all versions of YAML agree that they
     /// are; everything else is text: the text decides what Kubernetes reads, not this. An alias is the text `*N`.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         match &self.kind {
             YamlKind::Alias(anchor) => Value::String(format!("*{anchor}")),
             YamlKind::Scalar { text, is_plain: false } => Value::String(text.clone()),

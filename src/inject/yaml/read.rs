@@ -13,13 +13,13 @@ const DEPTH_MAX: usize = 100;
 /// Why a text cannot be read.
 #[derive(Debug, Error)]
 #[error("line {line}: {what}")]
-pub struct ReadError {
+pub(crate) struct ReadError {
     line: usize,
     what: String,
 }
 
 /// The documents of a text; one without content is left out.
-pub fn documents(text: &str) -> Result<Vec<YamlNode>, ReadError> {
+pub(crate) fn documents(text: &str) -> Result<Vec<YamlNode>, ReadError> {
     let places = Places::new(text);
     let (mut documents, mut open) = (Vec::new(), Vec::<Open>::new());
     for event in Parser::new_from_str(text) {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 /// Spaces of one level.
-pub const STEP: usize = 2;
+pub(crate) const STEP: usize = 2;
 
 /// Keys that people look for first.
 const FIRST: [&str; 2] = ["name", "image"];
@@ -15,7 +15,7 @@ const AMBIGUOUS: [&str; 10] = ["true", "false", "yes", "no", "on", "off", "null"
 
 /// Whether a value fits behind its key, on the same line.
 #[must_use]
-pub fn is_short(value: &Value) -> bool {
+pub(crate) fn is_short(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().all(|item| !item.is_array() && !item.is_object()),
         Value::Object(entries) => entries.is_empty(),
@@ -25,7 +25,7 @@ pub fn is_short(value: &Value) -> bool {
 
 /// A short value on one line, without indentation.
 #[must_use]
-pub fn line(value: &Value) -> String {
+pub(crate) fn line(value: &Value) -> String {
     match value {
         Value::String(text) if is_plain(text) => text.clone(),
         Value::Array(_) | Value::String(_) | Value::Null | Value::Bool(_) => spaced(value),
@@ -35,7 +35,7 @@ pub fn line(value: &Value) -> String {
 
 /// JSON, which YAML in flow style takes, with a space behind each comma and colon.
 #[must_use]
-pub fn spaced(value: &Value) -> String {
+pub(crate) fn spaced(value: &Value) -> String {
     match value {
         Value::Array(items) => {
             format!("[{}]", items.iter().map(spaced).collect::<Vec<_>>().join(", "))
@@ -52,7 +52,7 @@ pub fn spaced(value: &Value) -> String {
 
 /// A value of several lines; all but the first are indented by `indent`, and the last has no end.
 #[must_use]
-pub fn block(value: &Value, indent: usize) -> String {
+pub(crate) fn block(value: &Value, indent: usize) -> String {
     let lines: Vec<String> = match value {
         Value::Object(entries) if !entries.is_empty() => {
             ordered(entries).map(|(key, value)| entry(key, value, indent)).collect()
@@ -72,7 +72,7 @@ pub fn block(value: &Value, indent: usize) -> String {
 
 /// A key with its value; all lines but the first are indented by at least `indent`.
 #[must_use]
-pub fn entry(key: &str, value: &Value, indent: usize) -> String {
+pub(crate) fn entry(key: &str, value: &Value, indent: usize) -> String {
     let mut text = line(&Value::from(key));
     text.push(':');
     if is_short(value) {

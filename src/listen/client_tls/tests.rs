@@ -6,8 +6,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::connect::dial_error::DialError;
+use crate::connect::dial_error::{DialError, DialErrorAt, DialStep};
 use crate::connect::tls::node_tls::{NodeTls, NodeTlsSettings};
+use crate::connect::tls::tls_hint::explain;
 use crate::tls::test_certificates::{Authority, Folder, Pair, files};
 
 /// Lets one client in.
@@ -37,7 +38,7 @@ fn tls(
     Arc::new(ClientTls::load(&settings).unwrap().unwrap())
 }
 
-async fn come(address: SocketAddr, ca: &Authority, pair: Option<&Pair>) -> Result<(), DialError> {
+async fn come(address: SocketAddr, ca: &Authority, pair: Option<&Pair>) -> Result<(), DialErrorAt> {
     let folder = Folder::new();
     let files = files(&folder, Some(ca), pair);
     let settings = NodeTlsSettings { files, ..NodeTlsSettings::default() };
@@ -45,10 +46,8 @@ async fn come(address: SocketAddr, ca: &Authority, pair: Option<&Pair>) -> Resul
     let stream = TcpStream::connect(address).await.unwrap();
     let mut stream = client.secure(stream, address, 5_000).await?;
     let broken = |source| {
-        client.explain(
-            DialError::Broken { step: crate::connect::dial_error::DialStep::Options, source },
-            address,
-        )
+        let broken = DialError::Broken { step: DialStep::Options, source };
+        explain(broken, true).at(address)
     };
     stream.write_all(b"hi").await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;

@@ -13,8 +13,8 @@ pub(super) const WAIT_MAX_US: u64 = 300_000_000;
 #[derive(Debug)]
 pub struct Known {
     pub(super) text: Arc<str>,
-    /// Keyspace and table.
-    pub(super) table: (Box<str>, Box<str>),
+    pub(super) keyspace: Box<str>,
+    pub(super) table: Box<str>,
     pub(super) state: ShapeState,
     pub(super) weight: usize,
     pub(super) used: u64,
@@ -101,6 +101,6 @@ impl Known {
             ShapeState::Typed(types) => size_of_val(&**types),
             ShapeState::Prepared(prepared) => prepared.id.len() + size_of_val(&*prepared.kinds),
         };
-        320 + 2 * self.text.len() + self.table.0.len() + self.table.1.len() + of_state
+        320 + 2 * self.text.len() + self.keyspace.len() + self.table.len() + of_state
     }
 }

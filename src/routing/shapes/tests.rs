@@ -3,8 +3,6 @@
 use super::*;
 use crate::routing::shapes::known::{WAIT_MAX_US, WAIT_US};
 
-const TABLE: (&str, &str) = ("ks", "t");
-
 fn prepared(id: u8) -> PreparedShape {
     PreparedShape { id: [id; 16].into(), kinds: [ColumnType::Int].into(), is_reported: true }
 }
@@ -15,7 +13,7 @@ fn ask_for_types(shapes: &mut Shapes, text: &str) -> ShapeKey {
         assert!(matches!(shapes.find(text, 0), Found::Text));
     }
     assert!(matches!(shapes.find(text, 0), Found::Wanted));
-    shapes.begin(text, TABLE)
+    shapes.begin(text, "ks", "t")
 }
 
 /// Sees a text until it is to be prepared, and has `nodes` nodes asked.
@@ -94,7 +92,7 @@ fn a_shape_that_cannot_be_prepared_now_is_tried_again_after_ever_longer_waits() 
             assert!(matches!(shapes.find("a", now_us + wait_us - 1), Found::Text), "{wait_us}");
             now_us += wait_us;
             assert!(matches!(shapes.find("a", now_us), Found::Wanted), "{wait_us}");
-            let key = shapes.begin("a", TABLE);
+            let key = shapes.begin("a", "ks", "t");
             let answer = PrepareOutcome::Refused(PrepareRefusal::ForNow);
             assert_eq!(shapes.on_answer(key, answer, now_us), ShapeChange::GivenUp);
             wait_us = (wait_us * 2).min(WAIT_MAX_US);

@@ -10,8 +10,8 @@ const ASK_AGAIN_US: u64 = 5_000_000;
 /// some tablet is not known.
 const UNKNOWN_AGAIN_US: u64 = 60_000_000;
 
-/// When the role may not read tablets, none are asked for during this time, µs.
-const REFUSED_US: u64 = 600_000_000;
+/// When a role may not read tablets, or a table, it is not asked with its rights for this long, µs.
+pub(crate) const REFUSED_US: u64 = 600_000_000;
 
 /// A table with tablets that moved while it was read is read again after this, µs; after twice as
 /// long when they move still, and so on.
@@ -35,7 +35,7 @@ const UNKNOWN_MAX: usize = 64;
 
 /// Why a table's tablets are wanted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Want {
+pub(crate) enum Want {
     /// A statement names it.
     Named,
     /// A request met a tablet that is not known.
@@ -46,7 +46,7 @@ pub enum Want {
 
 /// What may have changed a table's tablets.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum TabletsChange {
+pub(crate) enum TabletsChange {
     /// Nothing but time.
     #[default]
     Time,
@@ -57,9 +57,29 @@ pub enum TabletsChange {
     Replication,
 }
 
+/// A reading of a table that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EndedReading {
+    /// When it began, µs.
+    pub began_us: u64,
+    /// How it ended.
+    pub end: ReadEnd,
+    /// How many answers about the table the nodes had judged by its end.
+    pub judged: u64,
+}
+
+/// When it is, and how often tables are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Now, µs.
+    pub now_us: u64,
+    /// After how long a table is read again that is in use, µs; 0 is never.
+    pub every_us: u64,
+}
+
 /// When each table was asked for.
 #[derive(Debug, Default)]
-pub struct ReadTimes {
+pub(crate) struct ReadTimes {
     /// By number of the table.
     by_table: Vec<Times>,
     /// When the first table is due again, or earlier, µs.
@@ -104,19 +124,19 @@ impl Times {
 impl ReadTimes {
     /// Takes note that a request met a tablet that is not known.
     #[cold]
-    pub fn on_unknown(&mut self, table: TableId) {
+    pub(crate) fn on_unknown(&mut self, table: TableId) {
         if self.unknown.len() < UNKNOWN_MAX && !self.unknown.contains(&table) {
             self.unknown.push(table);
         }
     }
 
     /// Hands out the tables with unknown tablets that were met since the last call.
-    pub fn take_unknown(&mut self) -> Vec<TableId> {
+    pub(crate) fn take_unknown(&mut self) -> Vec<TableId> {
         std::mem::take(&mut self.unknown)
     }
 
     /// Whether a table that is wanted is to be asked for now, and takes note that it is.
-    pub fn ask(&mut self, table: TableId, want: Want, now_us: u64) -> bool {
+    pub(crate) fn ask(&mut self, table: TableId, want: Want, now_us: u64) -> bool {
         let is_refused = self.is_refused(now_us);
         let Some(times) = self.times(table) else { return false };
         let is_early = match want {
@@ -134,27 +154,22 @@ impl ReadTimes {
 
     /// Whether the role may not read tablets, as far as is known.
     #[must_use]
-    pub fn is_refused(&self, now_us: u64) -> bool {
+    pub(crate) fn is_refused(&self, now_us: u64) -> bool {
         now_us < self.refused_until_us
     }
 
     /// Takes note that a tablet was read whose host is not known yet: when the reading has ended, the table is
     /// read again as if that tablet moved.
-    pub fn on_unplaced(&mut self, table: TableId) {
+    pub(crate) fn on_unplaced(&mut self, table: TableId) {
         if let Some(times) = self.times(table) {
             times.is_unplaced = true;
         }
     }
 
-    /// Takes note of how a reading of a table ended, of how many answers about it the nodes had judged
-    /// by then, and after how long it is read again, µs; 0 is never.
-    pub fn on_end(
-        &mut self,
-        table: TableId,
-        (began_us, end): (u64, ReadEnd),
-        judged: u64,
-        (now_us, every_us): (u64, u64),
-    ) {
+    /// Takes note of how a reading of a table ended.
+    pub(crate) fn on_end(&mut self, table: TableId, reading: EndedReading, pace: Pace) {
+        let EndedReading { began_us, end, judged } = reading;
+        let Pace { now_us, every_us } = pace;
         if end == ReadEnd::Refused {
             self.refused_until_us = now_us + REFUSED_US;
         }
@@ -191,7 +206,7 @@ impl ReadTimes {
     }
 
     /// A table's tablets may have changed, which shows in a moment.
-    pub fn on_changed(&mut self, table: TableId, change: TabletsChange, now_us: u64) {
+    pub(crate) fn on_changed(&mut self, table: TableId, change: TabletsChange, now_us: u64) {
         let Some(times) = self.times(table) else { return };
         times.settles |= change == TabletsChange::Replication;
         let change = if times.settles { TabletsChange::Replication } else { change };
@@ -203,7 +218,7 @@ impl ReadTimes {
     /// A node reported that a tablet is not where it was known to be: others of the table may have moved with
     /// it. The table is read soon, unless it is due for a change already; after its last reading no sooner
     /// than one whose tablets were seen to move.
-    pub fn on_moved(&mut self, table: TableId, now_us: u64) {
+    pub(crate) fn on_moved(&mut self, table: TableId, now_us: u64) {
         let Some(times) = self.times(table) else { return };
         let at_us = (now_us + CHANGED_US).max(times.rests_until_us);
         match times.again {
@@ -219,9 +234,9 @@ impl ReadTimes {
     /// Hands out the tables that are due to be read again, and since what may have changed. `judged`
     /// counts the answers about a table that nodes have judged: one that is not used waits until it is,
     /// but for another replication.
-    pub fn take_due(
+    pub(crate) fn take_due(
         &mut self,
-        (now_us, every_us): (u64, u64),
+        Pace { now_us, every_us }: Pace,
         judged: impl Fn(TableId) -> u64,
     ) -> Vec<(TableId, TabletsChange)> {
         let mut due = Vec::new();
@@ -252,7 +267,7 @@ impl ReadTimes {
     }
 
     /// A request used a table whose answer says nothing about tablets: a text with its key in it.
-    pub fn on_used(&mut self, table: TableId) {
+    pub(crate) fn on_used(&mut self, table: TableId) {
         if let Some(times) = self.times(table) {
             times.is_used = true;
         }
@@ -260,14 +275,14 @@ impl ReadTimes {
 
     /// Whether a table is read because its replication changed.
     #[must_use]
-    pub fn is_after_replication(&self, table: TableId) -> bool {
+    pub(crate) fn is_after_replication(&self, table: TableId) -> bool {
         let times = usize::try_from(table.0).ok().and_then(|at| self.by_table.get(at));
         times.is_some_and(|times| times.settles)
     }
 
     /// The tablets of a table are forgotten, as they could not be read after a change: they are once
     /// more when all has settled.
-    pub fn on_forgotten(&mut self, table: TableId, now_us: u64) {
+    pub(crate) fn on_forgotten(&mut self, table: TableId, now_us: u64) {
         let Some(times) = self.times(table) else { return };
         let settles = std::mem::take(&mut times.settles);
         let again = settles.then_some((now_us + SETTLED_US, TabletsChange::Replication));
@@ -276,7 +291,7 @@ impl ReadTimes {
     }
 
     /// A table is gone, or another of the same name: it may be asked for at once.
-    pub fn forget(&mut self, table: TableId) {
+    pub(crate) fn forget(&mut self, table: TableId) {
         if let Some(times) = self.times(table) {
             *times = Times::default();
         }

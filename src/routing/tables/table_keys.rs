@@ -30,7 +30,7 @@ type Names = (Arc<str>, Arc<str>);
 
 /// The keys of tables, by keyspace and table.
 #[derive(Debug, Default)]
-pub struct TableKeys {
+pub(crate) struct TableKeys {
     by_keyspace: HashMap<Arc<str>, HashMap<Arc<str>, KnownTable, Hasher>, Hasher>,
     /// Every table that is known, oldest first, with some that were forgotten meanwhile.
     order: VecDeque<(Names, u64)>,
@@ -46,7 +46,7 @@ type Hasher = foldhash::fast::RandomState;
 
 /// What is known of a table that was asked for.
 #[derive(Clone, Debug)]
-pub struct KnownTable {
+pub(crate) struct KnownTable {
     /// Its number; `None` when there is no such table, or no number left.
     pub id: Option<TableId>,
     key: Arc<TableKey>,
@@ -62,7 +62,7 @@ struct Asked {
 impl KnownTable {
     /// The columns of its partition key, in the key's order; `None` when there is no such table.
     #[must_use]
-    pub fn columns(&self) -> Option<&[KeyColumn]> {
+    pub(crate) fn columns(&self) -> Option<&[KeyColumn]> {
         self.key.columns.as_deref()
     }
 }
@@ -70,14 +70,14 @@ impl KnownTable {
 impl TableKeys {
     /// Finds a table; `None` when it was not read yet, or was forgotten.
     #[must_use]
-    pub fn find(&self, keyspace: &str, table: &str) -> Option<&KnownTable> {
+    pub(crate) fn find(&self, keyspace: &str, table: &str) -> Option<&KnownTable> {
         self.by_keyspace.get(keyspace)?.get(table)
     }
 
     /// Whether to ask for a key now, and takes note that it is asked for; `now_us` is of a clock
     /// that never goes back.
     #[must_use]
-    pub fn ask(
+    pub(crate) fn ask(
         &mut self,
         keyspace: &str,
         table: &str,
@@ -98,7 +98,7 @@ impl TableKeys {
     }
 
     /// Takes a key that was read, with the table's number.
-    pub fn learn(&mut self, key: Arc<TableKey>, id: Option<TableId>) {
+    pub(crate) fn learn(&mut self, key: Arc<TableKey>, id: Option<TableId>) {
         let names = (Arc::clone(&key.keyspace), Arc::clone(&key.table));
         self.asked.retain(|asked| asked.names != names);
         self.remove(&names.0, &names.1);
@@ -115,7 +115,7 @@ impl TableKeys {
     }
 
     /// Forgets a table of `keyspace`, or all of it: its schema has changed.
-    pub fn forget(&mut self, keyspace: &str, table: Option<&str>) {
+    pub(crate) fn forget(&mut self, keyspace: &str, table: Option<&str>) {
         match table {
             Some(table) => self.remove(keyspace, table),
             None => {
@@ -129,13 +129,13 @@ impl TableKeys {
     }
 
     /// Forgets everything: schema events may have been missed.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self { serial: self.serial, ..Self::default() };
     }
 
     /// Some keys from place `first` on, oldest first, and the place to go on at; `None` when there is no more.
     #[must_use]
-    pub fn part(&self, first: usize, count: usize) -> (Vec<Arc<TableKey>>, Option<usize>) {
+    pub(crate) fn part(&self, first: usize, count: usize) -> (Vec<Arc<TableKey>>, Option<usize>) {
         let places = self.order.iter().skip(first).take(count);
         let known = places.filter_map(|((keyspace, table), serial)| {
             let known = self.find(keyspace, table)?;
@@ -143,24 +143,6 @@ impl TableKeys {
         });
         let next = first.saturating_add(count);
         (known.collect(), (next < self.order.len()).then_some(next))
-    }
-
-    /// Counts the tables that are known.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether no table is known.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Estimates the heap that the keys take, in bytes.
-    #[must_use]
-    pub const fn bytes(&self) -> usize {
-        self.bytes
     }
 
     fn remove(&mut self, keyspace: &str, table: &str) {
@@ -217,8 +199,8 @@ mod tests {
         keys.forget("ks", Some("t"));
         assert!(keys.find("ks", "t").is_none() && keys.find("ks", "u").is_some());
         keys.forget("ks", None);
-        assert!(keys.is_empty());
-        assert_eq!(keys.bytes(), 0);
+        assert!(keys.len == 0);
+        assert_eq!(keys.bytes, 0);
     }
 
     #[test]
@@ -263,7 +245,7 @@ mod tests {
         for table in ["a", "b", "c", "d", "e"] {
             keys.learn(key("ks", table, &long), None);
         }
-        assert!(keys.bytes() <= BYTES_MAX && keys.find("ks", "a").is_none());
+        assert!(keys.bytes <= BYTES_MAX && keys.find("ks", "a").is_none());
         assert!(keys.find("ks", "e").is_some());
     }
 
@@ -273,7 +255,7 @@ mod tests {
         for _ in 0..10_000 {
             keys.learn(key("ks", "t", "k"), None);
         }
-        assert_eq!((keys.len(), keys.bytes()), (1, key("ks", "t", "k").weight()));
+        assert_eq!((keys.len, keys.bytes), (1, key("ks", "t", "k").weight()));
         assert!(keys.order.len() < 1_000, "{}", keys.order.len());
     }
 }

@@ -94,18 +94,14 @@ impl TableRoutes {
     ) -> Option<&TableRoute> {
         let at = usize::try_from(table.0).ok()?;
         if !matches!(self.by_table.get(at), Some(Some(_))) {
-            self.add(snapshot, at, name()?)?;
+            let (keyspace, table) = name()?;
+            self.add(snapshot, at, keyspace, table)?;
         }
         self.by_table.get(at)?.as_ref()
     }
 
     #[cold]
-    fn add(
-        &mut self,
-        snapshot: &Snapshot,
-        at: usize,
-        (keyspace, table): (&str, &str),
-    ) -> Option<()> {
+    fn add(&mut self, snapshot: &Snapshot, at: usize, keyspace: &str, table: &str) -> Option<()> {
         if self.by_table.len() <= at {
             self.by_table.resize(at + 1, None);
         }

@@ -10,7 +10,7 @@ use cql::statement::statement::TableStatement;
 
 /// A read of one key.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct KeyRead {
+pub(crate) struct KeyRead {
     /// The statement, with a marker for each column of the key.
     pub text: String,
     /// The columns of the key, serialized, in the order of the markers.
@@ -22,7 +22,9 @@ impl KeyRead {
     /// key. `None` when it names none.
     pub(super) fn of(
         statement: &TableStatement<'_>,
-        (keyspace, table, columns): (&str, &str, &[KeyColumn]),
+        keyspace: &str,
+        table: &str,
+        columns: &[KeyColumn],
         values: Values<'_>,
         literals: &mut Vec<u8>,
     ) -> Option<Self> {
@@ -34,11 +36,11 @@ impl KeyRead {
         let copy = |components: &[&[u8]]| components.iter().map(|it| it.to_vec()).collect();
         let values = match statement.target(names).ok()?.partition {
             Partition::One(key) | Partition::FirstOfSeveral(key) => {
-                with_components((columns, &key), values, literals, copy)
+                with_components(columns, &key, values, literals, copy)
             }
             Partition::Json(term) => {
                 let document = document_of(&term, values).ok()?;
-                with_components_of_document((columns, names), &document, literals, copy)
+                with_components_of_document(columns, names, &document, literals, copy)
             }
             Partition::TokenRange(_) | Partition::All => return None,
         };

@@ -24,12 +24,13 @@ pub(super) struct Buffers<'a> {
 /// The token of a key.
 pub(super) fn token_of(
     partitioner: Partitioner,
-    key: (&[KeyColumn], &PartitionKey<'_>),
+    columns: &[KeyColumn],
+    key: &PartitionKey<'_>,
     values: Values<'_>,
     buffers: Buffers<'_>,
 ) -> Result<Token, Reason> {
     let Buffers { literals, scratch } = buffers;
-    let token = with_components(key, values, literals, |components| {
+    let token = with_components(columns, key, values, literals, |components| {
         partition_key::token_of(partitioner, components.iter().copied(), scratch)
     })?;
     token.map_err(|_| Reason::NullKey)
@@ -39,7 +40,8 @@ pub(super) fn token_of(
 /// written into `literals`.
 #[inline]
 pub(super) fn with_components<T>(
-    (columns, key): (&[KeyColumn], &PartitionKey<'_>),
+    columns: &[KeyColumn],
+    key: &PartitionKey<'_>,
     values: Values<'_>,
     literals: &mut Vec<u8>,
     read: impl FnOnce(&[&[u8]]) -> T,
@@ -80,12 +82,13 @@ pub(super) fn document_of<'a>(term: &Term<'a>, values: Values<'a>) -> Result<Doc
 /// The token of the key that a document has.
 pub(super) fn token_of_document(
     partitioner: Partitioner,
-    key: (&[KeyColumn], &[&str]),
+    columns: &[KeyColumn],
+    names: &[&str],
     document: &Document<'_>,
     buffers: Buffers<'_>,
 ) -> Result<Token, Reason> {
     let Buffers { literals, scratch } = buffers;
-    let token = with_components_of_document(key, document, literals, |components| {
+    let token = with_components_of_document(columns, names, document, literals, |components| {
         partition_key::token_of(partitioner, components.iter().copied(), scratch)
     })?;
     token.map_err(|_| Reason::NullKey)
@@ -94,7 +97,8 @@ pub(super) fn token_of_document(
 /// As [`with_components`], of the key that a document has.
 #[inline]
 pub(super) fn with_components_of_document<T>(
-    (columns, names): (&[KeyColumn], &[&str]),
+    columns: &[KeyColumn],
+    names: &[&str],
     document: &Document<'_>,
     literals: &mut Vec<u8>,
     read: impl FnOnce(&[&[u8]]) -> T,

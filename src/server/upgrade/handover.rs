@@ -26,7 +26,7 @@ const HELLOS_MAX: usize = 16;
 
 /// What happens at the places where a process listens.
 #[derive(Debug)]
-pub enum ListenEvent {
+pub(crate) enum ListenEvent {
     /// A client connected.
     Client(Caller),
     /// A client came from the process before.
@@ -45,7 +45,7 @@ pub enum ListenEvent {
 
 /// What is offered besides places.
 #[derive(Debug)]
-pub struct Offer {
+pub(crate) struct Offer {
     /// The worker that speaks for all.
     pub worker: Sender<WorkerCommand>,
     /// What a state is about.
@@ -56,7 +56,7 @@ pub struct Offer {
 
 /// Offers everything to processes that ask at a socket, one after another, until one takes it. One that says nothing keeps
 /// no other waiting.
-pub async fn offer(
+pub(crate) async fn offer(
     mut socket: UnixSocket,
     places: Arc<Vec<(String, OwnedFd)>>,
     what: Offer,
@@ -132,8 +132,8 @@ async fn hand_over(
     tracing::info!("another process wants to take over");
     let about = what.abouts.borrow().clone();
     if let Some(about) = about {
-        let limits = (what.bytes_max, Duration::ZERO);
-        let mut state = Collector::new(what.worker.clone(), about, limits);
+        let worker = what.worker.clone();
+        let mut state = Collector::new(worker, about, what.bytes_max, Duration::ZERO);
         while let Some(chunk) = state.next().await? {
             next = in_background(move || next.send_state(&chunk).map(|()| next)).await?;
         }

@@ -1,6 +1,6 @@
 //! One process takes the place of another.
 
-pub mod handover;
-pub mod places;
-pub mod succession;
-pub mod takeover;
+pub(crate) mod handover;
+pub(crate) mod places;
+pub(crate) mod succession;
+pub(crate) mod takeover;

@@ -44,7 +44,7 @@ const GIVING_US: u64 = 8_000_000;
 
 /// Where the process listens.
 #[derive(Debug)]
-pub struct ListeningPlaces {
+pub(crate) struct ListeningPlaces {
     listeners: Option<Listeners>,
     admin: Option<TcpListener>,
     admin_address: SocketAddr,
@@ -72,7 +72,7 @@ pub struct ListeningPlaces {
 impl ListeningPlaces {
     /// Listens at all places of the settings, by the descriptors of the process before if one is there, or of the service
     /// manager. Returns what that process has learned, too. Called within a runtime.
-    pub fn open(
+    pub(crate) fn open(
         settings: &Settings,
         mut passed: Passed,
     ) -> Result<(Self, Option<Vec<u8>>), ServerError> {
@@ -114,7 +114,7 @@ impl ListeningPlaces {
                 None => UnixSocket::bind(path, 0o600),
             };
             let socket = socket?;
-            Ok((named_descriptors(settings, (&listeners, &admin, &socket))?, socket))
+            Ok((named_descriptors(settings, &listeners, &admin, &socket)?, socket))
         });
         let offer = offer.transpose().map_err(|error: io::Error| {
             let path = path.map(std::path::Path::to_owned).unwrap_or_default();
@@ -142,19 +142,19 @@ impl ListeningPlaces {
 
     /// Every place where clients connect.
     #[must_use]
-    pub fn binds(&self) -> Vec<Bind> {
+    pub(crate) fn binds(&self) -> Vec<Bind> {
         self.binds.clone()
     }
 
     /// Where metrics and probes are served.
     #[must_use]
-    pub const fn admin_address(&self) -> SocketAddr {
+    pub(crate) const fn admin_address(&self) -> SocketAddr {
         self.admin_address
     }
 
     /// Serves the pages and offers all of it to the next process. If there is a process before this one, it is asked
     /// to leave first, once all lanes are there.
-    pub fn start(&mut self, pages: &Arc<AdminPages>, what: Option<Offer>) {
+    pub(crate) fn start(&mut self, pages: &Arc<AdminPages>, what: Option<Offer>) {
         self.offered = what;
         let Some(before) = self.before.take() else {
             self.enter(pages);
@@ -167,12 +167,12 @@ impl ListeningPlaces {
     }
 
     /// Whether this process may go on after another round in which no contact point could be used, `error`.
-    pub fn on_round_failed(&mut self, error: &ControlError) -> bool {
+    pub(crate) fn on_round_failed(&mut self, error: &ControlError) -> bool {
         !self.is_waiting || self.patience.on_round_failed(error)
     }
 
     /// Whether this process may go on now that a cluster was reached, `own`.
-    pub fn on_cluster(&mut self, own: &StateHeader) -> bool {
+    pub(crate) fn on_cluster(&mut self, own: &StateHeader) -> bool {
         !self.is_waiting || self.patience.on_cluster(own)
     }
 
@@ -207,14 +207,14 @@ impl ListeningPlaces {
     }
 
     /// Clients can be served.
-    pub fn on_open(&mut self) {
+    pub(crate) fn on_open(&mut self) {
         if !self.is_waiting && !std::mem::replace(&mut self.is_ready, true) {
             service_manager::notify_ready();
         }
     }
 
     /// What happens next. New clients come only if `is_open`.
-    pub async fn next(&mut self, is_open: bool) -> ListenEvent {
+    pub(crate) async fn next(&mut self, is_open: bool) -> ListenEvent {
         let is_open = is_open && !self.is_waiting;
         let client = async {
             match &mut self.listeners {
@@ -229,11 +229,12 @@ impl ListeningPlaces {
     }
 
     /// Does what a step asks for; whether nothing is left to be done here.
-    pub async fn on_step(
+    pub(crate) async fn on_step(
         &mut self,
         step: ListenEvent,
         workers: &mut Workers,
-        (pages, kept): (&Arc<AdminPages>, &mut Kept),
+        pages: &Arc<AdminPages>,
+        kept: &mut Kept,
     ) -> bool {
         match step {
             ListenEvent::Client(client) => workers.hand_out(client).await,
@@ -300,19 +301,19 @@ impl ListeningPlaces {
     }
 
     /// Whether this process served until it was to end; the process before goes on if this one may not take its place.
-    pub fn verdict(&mut self) -> Result<(), ServerError> {
+    pub(crate) fn verdict(&mut self) -> Result<(), ServerError> {
         self.patience.take_reason().map_or(Ok(()), Err)
     }
 
     /// Waits until the last client over TLS is gone whose requests the next process serves.
-    pub async fn relayed(&mut self) {
+    pub(crate) async fn relayed(&mut self) {
         if let Some(relays) = &mut self.relays {
             relays.recv().await;
         }
     }
 
     /// Listens nowhere any more, and offers nothing.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         if self.listeners.is_some() {
             service_manager::notify_stopping();
         }
@@ -324,7 +325,7 @@ impl ListeningPlaces {
     }
 
     /// Serves no page any more.
-    pub fn stop_pages(&mut self) {
+    pub(crate) fn stop_pages(&mut self) {
         if let Some(probes) = self.probes.take() {
             probes.abort();
         }
@@ -357,7 +358,9 @@ fn admin_name(address: SocketAddr) -> String {
 /// A descriptor of each place, with its name.
 fn named_descriptors(
     settings: &Settings,
-    (listeners, admin, socket): (&Listeners, &TcpListener, &UnixSocket),
+    listeners: &Listeners,
+    admin: &TcpListener,
+    socket: &UnixSocket,
 ) -> io::Result<Vec<(String, OwnedFd)>> {
     let names = settings.bind.iter().map(door_name);
     let mut all: Vec<_> = names.zip(listeners.descriptors()?).collect();

@@ -21,7 +21,7 @@ use crate::worker::client_transfer::GivenClient;
 /// What both sides must speak.
 const VERSION: [u8; 4] = 3_u32.to_be_bytes();
 /// How long either side waits for the other's next word, but for the one that is not said before all lanes are there.
-pub const WORD_MAX: Duration = Duration::from_secs(10);
+pub(crate) const WORD_MAX: Duration = Duration::from_secs(10);
 /// How long a new process may take until it is ready.
 const READY_MAX: Duration = Duration::from_secs(120);
 /// Bytes of a state that one message has at most.
@@ -43,13 +43,13 @@ const DONE: u8 = 8;
 
 /// The other process.
 #[derive(Debug)]
-pub struct Peer {
+pub(crate) struct Peer {
     receiver: Receiver,
 }
 
 /// A process listens at the socket, and does not hand over.
 #[derive(Debug)]
-pub struct TakeoverRefused {
+pub(crate) struct TakeoverRefused {
     /// Its id, where it is known.
     pub pid: Option<i32>,
     /// What went wrong; [`io::ErrorKind::TimedOut`] when it says nothing.
@@ -58,7 +58,7 @@ pub struct TakeoverRefused {
 
 /// What the process before hands over.
 #[derive(Debug)]
-pub struct Inheritance {
+pub(crate) struct Inheritance {
     /// The process itself.
     pub peer: Peer,
     /// Where it listens: each place by its name.
@@ -69,7 +69,7 @@ pub struct Inheritance {
 
 impl Peer {
     /// Speaks to the process at the other end. The calls block.
-    pub fn new(stream: UnixStream) -> io::Result<Self> {
+    pub(crate) fn new(stream: UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(WORD_MAX))?;
         stream.set_write_timeout(Some(WORD_MAX))?;
@@ -112,7 +112,7 @@ impl Peer {
 /// The new process's side.
 impl Peer {
     /// Asks the process that listens at `path` for all that it has; `None` when none does.
-    pub fn inherit(
+    pub(crate) fn inherit(
         path: &Path,
         state_bytes_max: u64,
     ) -> Result<Option<Inheritance>, TakeoverRefused> {
@@ -149,12 +149,12 @@ impl Peer {
     }
 
     /// Says that this process listens from now on.
-    pub fn say_ready(&self) -> io::Result<()> {
+    pub(crate) fn say_ready(&self) -> io::Result<()> {
         self.send(READY, &[], None)
     }
 
     /// The next client; `None` when all have come.
-    pub fn next_client(&mut self) -> io::Result<Option<(Accepted, MovedClient)>> {
+    pub(crate) fn next_client(&mut self) -> io::Result<Option<(Accepted, MovedClient)>> {
         let (kind, body) = self.receive()?;
         if kind == DONE {
             return Ok(None);
@@ -173,7 +173,7 @@ impl Peer {
 /// The old process's side.
 impl Peer {
     /// Checks that the other process is of the same user, or of root: it gets what clients log in with.
-    pub fn check_user(&self) -> io::Result<()> {
+    pub(crate) fn check_user(&self) -> io::Result<()> {
         let user = socket_peercred(self.receiver.stream())?.uid;
         if user != rustix::process::geteuid() && !user.is_root() {
             return Err(io::Error::new(
@@ -185,7 +185,7 @@ impl Peer {
     }
 
     /// Waits for the other's hello.
-    pub fn expect_hello(&mut self) -> io::Result<()> {
+    pub(crate) fn expect_hello(&mut self) -> io::Result<()> {
         match self.receive()? {
             (HELLO, version) if *version == VERSION => Ok(()),
             (HELLO, _) => Err(strange("another version of shardlane, which hands over otherwise")),
@@ -194,17 +194,17 @@ impl Peer {
     }
 
     /// Sends a place where this process listens.
-    pub fn send_place(&self, name: &str, descriptor: &OwnedFd) -> io::Result<()> {
+    pub(crate) fn send_place(&self, name: &str, descriptor: &OwnedFd) -> io::Result<()> {
         self.send(PLACE, name.as_bytes(), Some(descriptor))
     }
 
     /// Sends a part of the state.
-    pub fn send_state(&self, chunk: &[u8]) -> io::Result<()> {
+    pub(crate) fn send_state(&self, chunk: &[u8]) -> io::Result<()> {
         chunk.chunks(STATE_BYTES).try_for_each(|piece| self.send(STATE, piece, None))
     }
 
     /// Says that the state is complete, and waits until the other listens.
-    pub fn wait_ready(&mut self) -> io::Result<()> {
+    pub(crate) fn wait_ready(&mut self) -> io::Result<()> {
         self.send(STATE_END, &[], None)?;
         self.receiver.stream().set_read_timeout(Some(READY_MAX))?;
         match self.receive()? {
@@ -214,7 +214,7 @@ impl Peer {
     }
 
     /// Gives a client away.
-    pub fn send_client(&self, given: &GivenClient) -> io::Result<()> {
+    pub(crate) fn send_client(&self, given: &GivenClient) -> io::Result<()> {
         let connection = &given.connection;
         let kind = if connection.is_unix { UNIX_CLIENT } else { TCP_CLIENT };
         let mut body = Zeroizing::new(Vec::with_capacity(CLIENT_BYTES));
@@ -223,7 +223,7 @@ impl Peer {
     }
 
     /// Says that there is nothing more.
-    pub fn say_done(&self) -> io::Result<()> {
+    pub(crate) fn say_done(&self) -> io::Result<()> {
         self.send(DONE, &[], None)
     }
 }

@@ -32,7 +32,7 @@ const ROUNDS_FAILED: u32 = 5;
 
 /// How long a new process waits, and why it did no longer.
 #[derive(Debug)]
-pub struct Patience {
+pub(crate) struct Patience {
     wait_s: u64,
     /// In a row, without a contact point that could be used.
     rounds_failed: u32,
@@ -44,20 +44,20 @@ pub struct Patience {
 impl Patience {
     /// Waits for so many seconds, to take over what a process has learned with this state.
     #[must_use]
-    pub fn new(wait_s: u64, state: Option<&[u8]>) -> Self {
+    pub(crate) fn new(wait_s: u64, state: Option<&[u8]>) -> Self {
         let theirs = state.and_then(|bytes| Some(CheckedState::check(bytes).ok()?.about().clone()));
         Self { wait_s, rounds_failed: 0, theirs, given_up: None }
     }
 
     /// How long the first lane may take, seconds.
     #[must_use]
-    pub const fn wait_s(&self) -> u64 {
+    pub(crate) const fn wait_s(&self) -> u64 {
         self.wait_s
     }
 
     /// Whether to go on after another round in which no contact point could be used, `error`. Nodes that want the
     /// logins of clients can be.
-    pub fn on_round_failed(&mut self, error: &ControlError) -> bool {
+    pub(crate) fn on_round_failed(&mut self, error: &ControlError) -> bool {
         if !error.logins_wanted().is_empty() {
             return true;
         }
@@ -69,7 +69,7 @@ impl Patience {
     }
 
     /// Whether to go on now that a cluster was reached, `own`: that which the process before serves.
-    pub fn on_cluster(&mut self, own: &StateHeader) -> bool {
+    pub(crate) fn on_cluster(&mut self, own: &StateHeader) -> bool {
         let Some(theirs) = &self.theirs else { return true };
         let Some(reason) = theirs.differs_from(own) else { return true };
         let (theirs, own) = (theirs.cluster.clone(), own.cluster.clone());
@@ -84,19 +84,19 @@ impl Patience {
     }
 
     /// Leaves the process before its place.
-    pub fn give_up(&mut self, why: NoLane) {
+    pub(crate) fn give_up(&mut self, why: NoLane) {
         tracing::error!(%why, "this process has no lane and ends; the one before goes on");
         self.given_up = Some(ServerError::NotTakenOver(why));
     }
 
     /// Why it was given up; reported once.
-    pub const fn take_reason(&mut self) -> Option<ServerError> {
+    pub(crate) const fn take_reason(&mut self) -> Option<ServerError> {
         self.given_up.take()
     }
 }
 
 /// Takes the place of the process before once the lanes are there, then its clients.
-pub async fn take_over(
+pub(crate) async fn take_over(
     before: Peer,
     pages: Arc<AdminPages>,
     steps: Sender<ListenEvent>,
@@ -129,7 +129,7 @@ async fn wait_for_lanes(pages: &AdminPages, wait_s: u64) -> bool {
 
 /// Reports to the service manager why this process ends, and waits until that was read: afterwards the manager could not
 /// find out which unit it was of.
-pub fn report_end(error: &ServerError) {
+pub(crate) fn report_end(error: &ServerError) {
     let Some(manager) = service_manager::connect() else { return };
     service_manager::notify(&service_manager::status_of_end(&error.to_string()));
     let heard = || -> io::Result<()> {

@@ -19,7 +19,7 @@ const END_BYTES: u64 = 64;
 
 /// What one worker knows, as a state.
 #[derive(Debug)]
-pub struct Collector {
+pub(crate) struct Collector {
     worker: Sender<WorkerCommand>,
     about: Option<StateHeader>,
     writer: Writer,
@@ -33,17 +33,18 @@ pub struct Collector {
 impl Collector {
     /// Collects a state of at most `bytes_max`. The worker has a pause between two parts.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         worker: Sender<WorkerCommand>,
         about: StateHeader,
-        (bytes_max, pause): (u64, Duration),
+        bytes_max: u64,
+        pause: Duration,
     ) -> Self {
         let (writer, next) = (Writer::default(), Some(PartStart::BEGIN));
         Self { worker, about: Some(about), writer, next, written: 0, bytes_max, pause }
     }
 
     /// The next bytes; `None` behind the last. It fails when the worker has ended.
-    pub async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+    pub(crate) async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut chunk = Vec::new();
         while let Some(place) = self.next {
             let part = self.part(place).await?;

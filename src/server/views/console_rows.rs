@@ -21,7 +21,7 @@ use crate::topology::tablet::Tablet;
 impl View {
     /// The rows of a table.
     #[must_use]
-    pub fn contents(&self, table: ConsoleTable) -> Contents {
+    pub(crate) fn contents(&self, table: ConsoleTable) -> Contents {
         match table {
             ConsoleTable::Clients => self.clients(),
             ConsoleTable::Events => self.lines.iter().map(event).collect(),
@@ -143,7 +143,7 @@ impl View {
                             .count_or_null(judged.map(|it| it.1))
                             .count(count)
                             .boolean(reason.is_routed())
-                            .text_or_null(reason.advice()),
+                            .text_or_null(reason.hint()),
                     );
                 }
             };
@@ -188,7 +188,7 @@ impl View {
     fn statements(&self) -> Contents {
         let row = |sum: StatementSum| {
             let table = sum.statement.table.as_ref();
-            let (route, advice) = sum.route();
+            let (route, hint) = sum.route();
             ConsoleRow::default()
                 .bytes(&sum.statement.id)
                 .text_or_null(table.map(|(keyspace, _)| &**keyspace))
@@ -198,7 +198,7 @@ impl View {
                 .count_or_null(sum.mean_us())
                 .count_or_null(sum.sample.quantile(990))
                 .text(route)
-                .text_or_null(advice)
+                .text_or_null(hint)
                 .boolean(sum.statement.lwt)
         };
         self.statement_sums().into_iter().map(row).collect()

@@ -7,7 +7,7 @@ use crate::topology::id::NodeId;
 
 /// Reports on every node that was dialled so far.
 #[must_use]
-pub fn report(budget: &HandshakeBudget) -> Vec<NodeDials> {
+pub(crate) fn report(budget: &HandshakeBudget) -> Vec<NodeDials> {
     budget.gates().into_iter().map(|(node, gate)| report_one(node, &gate)).collect()
 }
 

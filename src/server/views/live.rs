@@ -30,7 +30,8 @@ const LINES_MAX: usize = 60;
 pub(super) fn message(
     view: &View,
     reports: &[WorkerReport],
-    (readiness, started_ms): (&Readiness, i64),
+    readiness: &Readiness,
+    started_ms: i64,
 ) -> String {
     let sum = |count: fn(&Tally) -> u64| reports.iter().map(|it| count(&it.tally)).sum::<u64>();
     let merged = |part: fn(&Tally) -> &Histogram| {
@@ -173,7 +174,7 @@ fn reasons(view: &View) -> Vec<Value> {
             "reason": reason.label(),
             "requests": count,
             "to_replica": reason.is_routed(),
-            "advice": reason.advice(),
+            "advice": reason.hint(),
         })
     };
     all.into_iter().map(row).collect()
@@ -186,13 +187,13 @@ fn statements(view: &View) -> Vec<Value> {
     let is_routed = |sum: &StatementSum| sum.route().1.is_none();
     statements.sort_by_key(|sum| (is_routed(sum), Reverse(sum.mean_us())));
     let row = |sum: StatementSum| {
-        let (route, advice) = sum.route();
+        let (route, hint) = sum.route();
         json!({
             "statement": sum.text(),
             "requests": sum.requests,
             "mean_us": sum.mean_us(),
             "route": route,
-            "advice": advice,
+            "advice": hint,
         })
     };
     statements.into_iter().take(STATEMENTS_MAX).map(row).collect()

@@ -1,8 +1,8 @@
 //! What the process shows of itself.
 
-pub mod collector;
+pub(crate) mod collector;
 pub(super) mod console_rows;
-pub mod dials;
+pub(crate) mod dials;
 pub(super) mod live;
-pub mod pages;
-pub mod view;
+pub(crate) mod pages;
+pub(crate) mod view;

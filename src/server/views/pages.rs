@@ -47,7 +47,7 @@ const LIVE_AGE_US_MAX: u64 = 900_000;
 
 /// The source of the pages. Its locks are never held across a wait, nor taken on the road.
 #[derive(Debug)]
-pub struct AdminPages {
+pub(crate) struct AdminPages {
     workers: Vec<Sender<WorkerCommand>>,
     budget: Arc<HandshakeBudget>,
     limits: RwLock<Limits>,
@@ -71,7 +71,7 @@ pub struct AdminPages {
 
 /// What pages may ask of the process.
 #[derive(Clone, Debug)]
-pub struct PageControl {
+pub(crate) struct PageControl {
     /// Ends it.
     pub quit: Sender<()>,
     /// Has its settings read again.
@@ -85,7 +85,7 @@ pub struct PageControl {
 impl AdminPages {
     /// Pages of a process that is starting.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         workers: Vec<Sender<WorkerCommand>>,
         budget: Arc<HandshakeBudget>,
         settings: &Settings,
@@ -112,19 +112,19 @@ impl AdminPages {
     }
 
     /// These bounds are in force from now on.
-    pub fn on_limits(&self, limits: Limits) {
+    pub(crate) fn on_limits(&self, limits: Limits) {
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
     /// Clients are served from now on, whether or not there is a lane.
-    pub fn on_open(&self) {
+    pub(crate) fn on_open(&self) {
         let reason = "no connection to any node of the cluster";
         self.set_serving(Readiness::because(ProcessState::Serving, reason));
     }
 
     /// A worker has its first lane, or has lost its last. From the first one on clients are
     /// served, and get errors while there is none.
-    pub fn on_lanes(&self, worker: usize, up: bool) {
+    pub(crate) fn on_lanes(&self, worker: usize, up: bool) {
         let mut have_lanes = self.have_lanes.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(has_lane) = have_lanes.get_mut(worker) {
             *has_lane = up;
@@ -143,13 +143,13 @@ impl AdminPages {
     }
 
     /// The process is about to stop.
-    pub fn on_draining(&self) {
+    pub(crate) fn on_draining(&self) {
         let reason = Readiness::because(ProcessState::Draining, "stopping");
         *self.readiness.write().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
     /// The control connection reported something.
-    pub fn on_control(&self, report: &ControlReport) {
+    pub(crate) fn on_control(&self, report: &ControlReport) {
         match report {
             ControlReport::Published(publication) => {
                 let mut snapshot = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
@@ -240,7 +240,7 @@ impl PageSource for AdminPages {
         let looked = async { Some((self.view(&live::SHOWN).await?, self.reports().await?)) };
         let looked = timeout(VIEW_TIMEOUT, looked).await.ok().flatten();
         let (view, reports) = looked.ok_or_else(|| "a worker did not answer in time".to_owned())?;
-        let text = live::message(&view, &reports, (&self.readiness(), self.started_ms));
+        let text = live::message(&view, &reports, &self.readiness(), self.started_ms);
         let kept = Some((text.clone(), now_us));
         *self.kept_live.write().unwrap_or_else(PoisonError::into_inner) = kept;
         Ok(text)
@@ -298,12 +298,12 @@ impl AdminPages {
     }
 
     /// Shows these settings from now on.
-    pub fn on_settings(&self, settings: Vec<SettingEntry>) {
+    pub(crate) fn on_settings(&self, settings: Vec<SettingEntry>) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     /// Looks at all workers, as far as these tables show them; `None` when one does not answer in time.
-    pub async fn view(&self, wanted: &[ConsoleTable]) -> Option<View> {
+    pub(crate) async fn view(&self, wanted: &[ConsoleTable]) -> Option<View> {
         let wanted: Arc<[ConsoleTable]> = wanted.into();
         let looks = async {
             let mut workers = Vec::new();
@@ -326,7 +326,7 @@ impl AdminPages {
     }
 
     /// Collects the rows of a table of the console and hands them to the worker that asked.
-    pub async fn collect_for(&self, worker: usize, table: ConsoleTable) {
+    pub(crate) async fn collect_for(&self, worker: usize, table: ConsoleTable) {
         let view = self.view(&[table]).await;
         let contents = view.map(|view| Arc::new(view.contents(table)));
         if let Some(worker) = self.workers.get(worker) {
@@ -337,7 +337,7 @@ impl AdminPages {
 
     /// How many lanes there are, and how many there would be with one to each shard. Where clients log in themselves
     /// lanes come with them, and one is said to be there.
-    pub async fn lanes(&self) -> (usize, usize) {
+    pub(crate) async fn lanes(&self) -> (usize, usize) {
         if self.on_demand.load(Ordering::Relaxed) {
             return (1, 1);
         }
@@ -350,7 +350,7 @@ impl AdminPages {
     }
 
     /// How many clients are connected, by the workers' own count.
-    pub async fn clients(&self) -> u64 {
+    pub(crate) async fn clients(&self) -> u64 {
         let mut clients = 0;
         for worker in &self.workers {
             let (answer, report) = oneshot::channel();

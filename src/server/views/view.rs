@@ -22,7 +22,7 @@ const TEXT_CHARS_MAX: usize = 1_000;
 
 /// What the process looks like: every worker, and what is known apart from them.
 #[derive(Clone, Debug, Default)]
-pub struct View {
+pub(crate) struct View {
     /// Each worker, by its number.
     pub workers: Vec<Inspection>,
     /// The cluster.
@@ -39,7 +39,7 @@ pub struct View {
 
 /// A table, as all workers together know it.
 #[derive(Clone, Copy, Debug)]
-pub struct TableSum {
+pub(crate) struct TableSum {
     /// How its replicas are found.
     pub found_by: FoundBy,
     /// Tablets that the worker knows which knows most of them.
@@ -52,7 +52,7 @@ pub struct TableSum {
 
 /// A statement, as all workers together know it.
 #[derive(Clone, Debug)]
-pub struct StatementSum {
+pub(crate) struct StatementSum {
     /// The statement.
     pub statement: Arc<Statement>,
     /// How often it was executed.
@@ -70,20 +70,20 @@ pub struct StatementSum {
 impl TableSum {
     /// Requests about it.
     #[must_use]
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.requests.iter().sum()
     }
 
     /// Of those, the ones that went to a replica's shard as far as is known here.
     #[must_use]
-    pub fn routed(&self) -> u64 {
+    pub(crate) fn routed(&self) -> u64 {
         let all = Reason::ALL.into_iter().zip(self.requests);
         all.filter(|(reason, _)| reason.is_routed()).map(|(_, count)| count).sum()
     }
 
     /// Hits and misses of prepared statements and of texts together.
     #[must_use]
-    pub fn judgement(&self) -> (u64, u64) {
+    pub(crate) fn judgement(&self) -> (u64, u64) {
         let it = self.feedback;
         (it.hits + it.text_hits, it.misses + it.text_misses)
     }
@@ -91,14 +91,14 @@ impl TableSum {
     /// What the server said of its requests, hits and misses; `None` of a table without tablets, of which
     /// it says nothing.
     #[must_use]
-    pub fn judged(&self) -> Option<(u64, u64)> {
+    pub(crate) fn judged(&self) -> Option<(u64, u64)> {
         let is_judged = self.found_by == FoundBy::Tablets || self.feedback != Feedback::default();
         is_judged.then(|| self.judgement())
     }
 
     /// Hits among what the server judged, percent; `None` before the first.
     #[must_use]
-    pub fn hit_percent(&self) -> Option<f64> {
+    pub(crate) fn hit_percent(&self) -> Option<f64> {
         let (hits, misses) = self.judgement();
         (hits + misses > 0).then(|| 100.0 * hits as f64 / (hits + misses) as f64)
     }
@@ -107,11 +107,11 @@ impl TableSum {
 impl StatementSum {
     /// How its requests find their shard, and what would help where they do not.
     #[must_use]
-    pub fn route(&self) -> (&'static str, Option<&'static str>) {
+    pub(crate) fn route(&self) -> (&'static str, Option<&'static str>) {
         match self.found_by {
-            None => ("none", Reason::NoKey.advice()),
-            Some(_) if self.statement.pk_indexes.is_empty() => ("none", Reason::NoKey.advice()),
-            Some(FoundBy::Unknown) => ("none", Reason::UnknownKeyspace.advice()),
+            None => ("none", Reason::NoKey.hint()),
+            Some(_) if self.statement.pk_indexes.is_empty() => ("none", Reason::NoKey.hint()),
+            Some(FoundBy::Unknown) => ("none", Reason::UnknownKeyspace.hint()),
             Some(found_by @ (FoundBy::Tablets | FoundBy::Ring | FoundBy::EachNode)) => {
                 (found_by.name(), None)
             }
@@ -120,13 +120,13 @@ impl StatementSum {
 
     /// Mean time to its answer, µs; `None` before the first.
     #[must_use]
-    pub fn mean_us(&self) -> Option<u64> {
+    pub(crate) fn mean_us(&self) -> Option<u64> {
         self.waited_us.checked_div(self.answered)
     }
 
     /// Its text without values, cut to what can be read.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let text = WordLexer::without_literals(&self.statement.text);
         text.chars().take(TEXT_CHARS_MAX).collect()
     }
@@ -135,7 +135,7 @@ impl StatementSum {
 impl View {
     /// Tables by keyspace and name.
     #[must_use]
-    pub fn table_sums(&self) -> BTreeMap<(&str, &str), TableSum> {
+    pub(crate) fn table_sums(&self) -> BTreeMap<(&str, &str), TableSum> {
         let mut sums = BTreeMap::new();
         for view in self.workers.iter().flat_map(|worker| &worker.tables) {
             let TableView { keyspace, table, found_by, tablets, requests, feedback } = view;
@@ -156,7 +156,7 @@ impl View {
 
     /// Decisions about requests whose table is not known.
     #[must_use]
-    pub fn without_table(&self) -> ByReason {
+    pub(crate) fn without_table(&self) -> ByReason {
         let mut sums = ByReason::default();
         for worker in &self.workers {
             for (sum, count) in sums.iter_mut().zip(worker.without_table) {
@@ -168,7 +168,7 @@ impl View {
 
     /// Statements, the most often executed first.
     #[must_use]
-    pub fn statement_sums(&self) -> Vec<StatementSum> {
+    pub(crate) fn statement_sums(&self) -> Vec<StatementSum> {
         let mut sums: BTreeMap<&[u8], StatementSum> = BTreeMap::new();
         for view in self.workers.iter().flat_map(|worker| &worker.statements) {
             let StatementView { statement, requests, answered, waited_us, sample, found_by } = view;
@@ -192,7 +192,7 @@ impl View {
     }
 
     /// All lanes, with the numbers of their workers.
-    pub fn all_lanes(&self) -> impl Iterator<Item = (usize, &Inspection, &LaneView)> {
+    pub(crate) fn all_lanes(&self) -> impl Iterator<Item = (usize, &Inspection, &LaneView)> {
         let workers = self.workers.iter().enumerate();
         workers.flat_map(|(number, worker)| {
             worker.lanes.iter().map(move |lane| (number, worker, lane))
@@ -201,14 +201,14 @@ impl View {
 
     /// How many shards a node has, or had when its last lane was lost; `None` before its first lane.
     #[must_use]
-    pub fn shards_of(&self, node: NodeId) -> Option<u16> {
+    pub(crate) fn shards_of(&self, node: NodeId) -> Option<u16> {
         let mut shards = self.workers.iter().flat_map(|worker| &worker.shards);
         shards.find(|(of, _)| *of == node).map(|(_, shards)| *shards)
     }
 
     /// When something was at `at_us` of a worker, milliseconds since 1970.
     #[must_use]
-    pub fn unix_ms(&self, worker: &Inspection, at_us: u64) -> i64 {
+    pub(crate) fn unix_ms(&self, worker: &Inspection, at_us: u64) -> i64 {
         let age_us = worker.now_us.saturating_sub(at_us);
         (self.unix_us - i64::try_from(age_us).unwrap_or(i64::MAX)) / 1_000
     }

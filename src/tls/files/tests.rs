@@ -24,7 +24,7 @@ fn good_files_are_taken() {
 }
 
 #[test]
-fn each_fault_names_its_file_and_its_fix() {
+fn each_fault_names_its_file_and_its_hint() {
     let (folder, ca) = (Folder::new(), Authority::new("a"));
     let good = files(&folder, Some(&ca), Some(&ca.sign("localhost")));
     let other = ca.sign("localhost");

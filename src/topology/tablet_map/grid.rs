@@ -213,7 +213,8 @@ impl Grid {
     pub(super) fn part(
         &self,
         arena: &Arena,
-        (after, slots_max): (i64, usize),
+        after: i64,
+        slots_max: usize,
         out: &mut Vec<Tablet>,
     ) -> i64 {
         let low = self.slot_of(after.saturating_add(1)).saturating_sub(1);

@@ -179,7 +179,7 @@ impl Ranges {
     }
 
     /// Lists up to `max` tablets that end behind `after`. Returns the token up to which none was left out.
-    pub(super) fn part(&self, (after, max): (i64, usize), out: &mut Vec<Tablet>) -> i64 {
+    pub(super) fn part(&self, after: i64, max: usize, out: &mut Vec<Tablet>) -> i64 {
         let begin = self.tops.partition_point(|top| *top <= after);
         let mut room = max;
         for chunk in self.chunks.iter().skip(begin) {

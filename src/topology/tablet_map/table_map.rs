@@ -143,10 +143,10 @@ impl TableMap {
     /// out. `max` bounds what is looked at in each place.
     pub(super) fn part(&self, arena: &Arena, after: i64, max: usize) -> (Vec<Tablet>, i64) {
         let mut out = Vec::new();
-        let mut up_to = self.grid.part(arena, (after, max), &mut out);
+        let mut up_to = self.grid.part(arena, after, max, &mut out);
         if let Some(rest) = &self.rest {
-            up_to = up_to.min(rest.old.part(arena, (after, max), &mut out));
-            up_to = up_to.min(rest.ranges.part((after, max), &mut out));
+            up_to = up_to.min(rest.old.part(arena, after, max, &mut out));
+            up_to = up_to.min(rest.ranges.part(after, max, &mut out));
         }
         out.retain(|tablet| tablet.last <= up_to);
         out.sort_unstable_by_key(|tablet| tablet.last);

@@ -160,7 +160,7 @@ impl Shell {
     }
 
     pub(crate) fn fail(&mut self, order: &DialOrder, kind: FailureKind) {
-        let failure = DialFailure { kind, reason: "no".to_owned(), fix: String::new() };
+        let failure = DialFailure { kind, reason: "no".to_owned(), hint: String::new() };
         self.input(|pools, engine| pools.on_dialled(engine, order.id, Err(failure)));
     }
 

@@ -332,7 +332,7 @@ fn failure_of(refused: Refused) -> DialFailure {
         Refused::Login(frame) => FailureKind::Refused(RefusedStep::Login, server_error(&frame)),
         Refused::Said(frame) => FailureKind::Refused(RefusedStep::Use, server_error(&frame)),
     };
-    DialFailure { kind, reason: "the world says so".to_owned(), fix: String::new() }
+    DialFailure { kind, reason: "the world says so".to_owned(), hint: String::new() }
 }
 
 fn server_error(frame: &Frame) -> NodeError {

@@ -48,7 +48,7 @@ const PROTOCOL_VERSIONS: &str = "PROTOCOL_VERSIONS";
 pub const SHARDLANE: &str = "SHARDLANE_VERSION";
 
 /// The only partitioner whose tokens are computed here.
-const MURMUR3: &str = "org.apache.cassandra.dht.Murmur3Partitioner";
+pub const MURMUR3: &str = "org.apache.cassandra.dht.Murmur3Partitioner";
 /// The only algorithm by which ScyllaDB divides tokens among shards.
 const BIASED: &str = "biased-token-round-robin";
 

@@ -10,7 +10,7 @@ use crate::token::token::Token;
 
 /// Longest serialized key; the server answers 0x2200 to a longer one. It counts the length before
 /// each component of a composite, but not the zero byte after it.
-const KEY_LEN_MAX: usize = 65_535;
+pub const KEY_LEN_MAX: usize = 65_535;
 
 /// Computes the token of the key with these components.
 ///

@@ -14,10 +14,10 @@ use crate::node::connection::Connection;
 use crate::store::definitions::schema::{Schema, Table};
 use crate::store::plans::request::{SystemRow, SystemRows, Wanted, is_wanted};
 use cql::notation::{put_bytes, put_int};
+use cql::response::supported::MURMUR3;
 
 /// The version that every ScyllaDB reports, so that drivers treat it as Cassandra 3.
 const RELEASE_VERSION: &str = "3.0.8";
-const PARTITIONER: &str = "org.apache.cassandra.dht.Murmur3Partitioner";
 /// Some of the features that a real node lists; drivers don't look.
 const FEATURES: &str = "CDC,COMPUTED_COLUMNS,LWT,TABLETS,VIEW_VIRTUAL_COLUMNS";
 
@@ -130,7 +130,7 @@ impl View<'_> {
             ("host_id", Some(me.host_id.to_vec())),
             ("listen_address", inet(me.address)),
             ("native_protocol_version", text("4")),
-            ("partitioner", text(PARTITIONER)),
+            ("partitioner", text(MURMUR3)),
             ("rack", text(&me.rack)),
             ("release_version", text(RELEASE_VERSION)),
             ("rpc_address", inet(me.address)),

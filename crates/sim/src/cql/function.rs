@@ -9,6 +9,7 @@ use crate::cql::type_name;
 use crate::cql::values::constant;
 use crate::cql::values::elements;
 use crate::cql::values::json;
+use cql::calendar::{DATE_EPOCH, MILLIS_A_DAY};
 use cql::column_type::ColumnType;
 use cql::token::partitioner::Partitioner;
 
@@ -148,7 +149,7 @@ impl Function {
             Self::CurrentTimestamp => Some(now_millis.to_be_bytes().to_vec()),
             Self::CurrentDate => Some(date_of(now_millis)),
             Self::CurrentTime => {
-                let nanos = moment.now_micros.rem_euclid(86_400_000_000) * 1000;
+                let nanos = moment.now_micros.rem_euclid(MILLIS_A_DAY * 1000) * 1000;
                 Some(nanos.to_be_bytes().to_vec())
             }
             Self::ToTimestamp(from) | Self::ToUnixTimestamp(from) => {
@@ -185,13 +186,13 @@ fn millis_of(from: &ColumnType, value: &[u8]) -> Option<i64> {
     }
     if *from == ColumnType::Date {
         let raw = u32::from_be_bytes(*value.first_chunk::<4>()?);
-        return Some((i64::from(raw) - (1 << 31)) * 86_400_000);
+        return Some((i64::from(raw) - DATE_EPOCH) * MILLIS_A_DAY);
     }
     Some(i64::from_be_bytes(*value.first_chunk::<8>()?))
 }
 
 fn date_of(millis: i64) -> Vec<u8> {
-    let days = millis.div_euclid(86_400_000) + (1 << 31);
+    let days = millis.div_euclid(MILLIS_A_DAY) + DATE_EPOCH;
     u32::try_from(days).unwrap_or(0).to_be_bytes().to_vec()
 }
 

@@ -31,7 +31,7 @@ const PACE: Duration = Duration::from_millis(2);
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// With `tablets.prefetch` and `text.mode = "route"`.
     pub with: Side,
     /// With neither.
@@ -40,7 +40,7 @@ pub struct Comparison {
 
 /// What the nodes counted of one table, and what its proxy knows.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Side {
+pub(crate) struct Side {
     /// Prepared requests for the table while it was new to the proxy.
     pub cold: u64,
     /// Those of them that arrived elsewhere than at the shard of their row.
@@ -57,7 +57,7 @@ pub struct Side {
 
 impl Comparison {
     /// Runs it; `tablets` is how many a table has.
-    pub fn run(stage: &Stage, tablets: u32) -> anyhow::Result<Self> {
+    pub(crate) fn run(stage: &Stage, tablets: u32) -> anyhow::Result<Self> {
         let second = stage.plain_proxy()?;
         let compared = compare(stage, &second, tablets);
         second.end()?;
@@ -65,7 +65,7 @@ impl Comparison {
     }
 
     /// Prints it, as part of the page for people.
-    pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         for (head, side, is_on) in [("new table", self.with, "on"), ("", self.without, "off")] {
             let Side { cold, cold_misses, tablets, learned, .. } = side;
             writeln!(

@@ -39,20 +39,20 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How many requests are due at which time. The rate grows with the cube of time at first: the
 /// tablets of a table are learned within some hundred requests, too fast to be seen otherwise.
 #[derive(Clone, Copy, Debug)]
-pub struct LoadPlan {
+pub(crate) struct LoadPlan {
     duration_us: u64,
 }
 
 impl LoadPlan {
     /// A load of so many seconds.
     #[must_use]
-    pub fn new(seconds: u64) -> Self {
+    pub(crate) fn new(seconds: u64) -> Self {
         Self { duration_us: seconds.saturating_mul(1_000_000) }
     }
 
     /// How long it lasts.
     #[must_use]
-    pub fn duration_us(self) -> u64 {
+    pub(crate) fn duration_us(self) -> u64 {
         self.duration_us
     }
 
@@ -69,7 +69,7 @@ impl LoadPlan {
 
 /// What the load has counted so far.
 #[derive(Debug, Default)]
-pub struct Counters {
+pub(crate) struct Counters {
     /// Requests with an answer.
     pub answered: AtomicU64,
     /// Of those, refusals.
@@ -82,7 +82,7 @@ pub struct Counters {
 
 /// What came of the load, beside its counters.
 #[derive(Debug)]
-pub struct LoadReport {
+pub(crate) struct LoadReport {
     /// The first thing that went wrong on each connection.
     pub faults: Vec<String>,
     /// Latencies with and without the proxy.
@@ -91,7 +91,7 @@ pub struct LoadReport {
 
 /// A load on its thread.
 #[derive(Debug)]
-pub struct Load {
+pub(crate) struct Load {
     /// What it has counted so far.
     pub counters: Arc<Counters>,
     thread: JoinHandle<anyhow::Result<LoadReport>>,
@@ -99,7 +99,7 @@ pub struct Load {
 
 impl Load {
     /// Starts it, and waits until its table exists, with at least `tablets` tablets.
-    pub fn start(
+    pub(crate) fn start(
         proxy: SocketAddr,
         node: SocketAddr,
         plan: LoadPlan,
@@ -128,12 +128,12 @@ impl Load {
 
     /// Whether it is over.
     #[must_use]
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.thread.is_finished()
     }
 
     /// Waits for its end.
-    pub fn end(self) -> anyhow::Result<LoadReport> {
+    pub(crate) fn end(self) -> anyhow::Result<LoadReport> {
         self.thread.join().unwrap_or_else(|_| Err(anyhow!("the load has panicked")))
     }
 }

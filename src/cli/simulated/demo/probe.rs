@@ -21,7 +21,7 @@ const KEYSPACE: &str = "demo_probe";
 
 /// What the pairs came to, µs.
 #[derive(Debug, Default)]
-pub struct ProbeReport {
+pub(crate) struct ProbeReport {
     /// How much longer the way through the proxy took, within each pair.
     pub added: Histogram,
     /// Latency of the way straight to a node.
@@ -30,7 +30,7 @@ pub struct ProbeReport {
 
 /// Two connections, one to the proxy and one to a node.
 #[derive(Debug)]
-pub struct Probe {
+pub(crate) struct Probe {
     through: Way,
     direct: Way,
 }
@@ -43,7 +43,7 @@ struct Way {
 
 impl Probe {
     /// Makes a table of one row over `client`, and prepares its reading on both ways.
-    pub async fn set_up(
+    pub(crate) async fn set_up(
         mut client: DemoClient,
         proxy: SocketAddr,
         node: SocketAddr,
@@ -64,7 +64,7 @@ impl Probe {
     }
 
     /// Measures until this time of our clock.
-    pub async fn run(mut self, until_us: u64) -> anyhow::Result<ProbeReport> {
+    pub(crate) async fn run(mut self, until_us: u64) -> anyhow::Result<ProbeReport> {
         let mut report = ProbeReport::default();
         while clock::now_us() < until_us {
             let through_us = self.through.measure().await?;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// Counts at one moment.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// When, in µs since the load began.
     pub at_us: u64,
     /// Requests of the load that arrived at the shard that has the row, as the nodes counted.
@@ -20,7 +20,7 @@ pub struct Sample {
 impl Sample {
     /// Hits and all requests since an earlier moment.
     #[must_use]
-    pub fn since(&self, earlier: &Self) -> (u64, u64) {
+    pub(crate) fn since(&self, earlier: &Self) -> (u64, u64) {
         let hits = self.hits.saturating_sub(earlier.hits);
         (hits, hits + self.misses.saturating_sub(earlier.misses))
     }
@@ -28,7 +28,7 @@ impl Sample {
 
 /// The samples of the last seconds.
 #[derive(Debug)]
-pub struct Window {
+pub(crate) struct Window {
     samples: VecDeque<Sample>,
     keep_us: u64,
 }
@@ -36,12 +36,12 @@ pub struct Window {
 impl Window {
     /// Keeps what is needed to look back so far.
     #[must_use]
-    pub fn new(keep_us: u64) -> Self {
+    pub(crate) fn new(keep_us: u64) -> Self {
         Self { samples: VecDeque::from([Sample::default()]), keep_us }
     }
 
     /// Takes the next sample in.
-    pub fn push(&mut self, sample: Sample) {
+    pub(crate) fn push(&mut self, sample: Sample) {
         self.samples.push_back(sample);
         let from_us = sample.at_us.saturating_sub(self.keep_us);
         while self.samples.get(1).is_some_and(|second| second.at_us <= from_us) {
@@ -51,13 +51,13 @@ impl Window {
 
     /// The latest one.
     #[must_use]
-    pub fn last(&self) -> Sample {
+    pub(crate) fn last(&self) -> Sample {
         self.samples.back().copied().unwrap_or_default()
     }
 
     /// Hits and all requests of the last µs: since the latest sample that is as old, if one is.
     #[must_use]
-    pub fn lately(&self, us: u64) -> (u64, u64) {
+    pub(crate) fn lately(&self, us: u64) -> (u64, u64) {
         let last = self.last();
         let from_us = last.at_us.saturating_sub(us);
         let is_old = |sample: &&Sample| sample.at_us <= from_us;
@@ -69,7 +69,7 @@ impl Window {
 
 /// A share as text, rounded down: 100 % means all.
 #[must_use]
-pub fn percent(part: u64, whole: u64) -> String {
+pub(crate) fn percent(part: u64, whole: u64) -> String {
     let share = u128::from(part) * 10_000;
     match share.checked_div(u128::from(whole)) {
         Some(share) => format!("{}.{:02} %", share / 100, share % 100),

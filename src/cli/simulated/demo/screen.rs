@@ -7,11 +7,11 @@ use crate::cli::simulated::demo::sample::{Window, percent};
 /// Cells of the bar; with the numbers beside it, a line of 80 columns is not exceeded.
 const BAR: u64 = 20;
 /// The time that the shown rates look back.
-pub const SECOND_US: u64 = 1_000_000;
+pub(crate) const SECOND_US: u64 = 1_000_000;
 
 /// Where progress is shown.
 #[derive(Debug)]
-pub struct Screen {
+pub(crate) struct Screen {
     style: Style,
     duration_us: u64,
     next_us: u64,
@@ -27,7 +27,7 @@ enum Style {
 impl Screen {
     /// A screen for a load of this length; `silent` leaves stdout to the summary.
     #[must_use]
-    pub fn new(silent: bool, duration_us: u64) -> Self {
+    pub(crate) fn new(silent: bool, duration_us: u64) -> Self {
         let style = match (silent, io::stdout().is_terminal()) {
             (true, _) => Style::Silent,
             (false, true) => Style::Bar,
@@ -37,7 +37,7 @@ impl Screen {
     }
 
     /// Shows how things are.
-    pub fn on_sample(&mut self, window: &Window) {
+    pub(crate) fn on_sample(&mut self, window: &Window) {
         let at_us = window.last().at_us;
         match self.style {
             Style::Silent => {}
@@ -51,7 +51,7 @@ impl Screen {
     }
 
     /// Prints a line about an event, above the bar.
-    pub fn announce(&self, text: &str) {
+    pub(crate) fn announce(&self, text: &str) {
         match self.style {
             Style::Silent => {}
             Style::Bar => write(&format!("\r\x1b[2K{text}\n")),
@@ -60,7 +60,7 @@ impl Screen {
     }
 
     /// Leaves the bar's line.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         if self.style == Style::Bar {
             write("\n");
         }

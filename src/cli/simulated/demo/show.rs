@@ -24,7 +24,7 @@ const KEPT_S: u64 = 86_400;
 const LAST_US_MAX: u64 = 5 * SECOND_US;
 
 /// Shows everything, then sums up. Fails when a row came back wrong or a request was not answered.
-pub fn demo(args: &DemoArgs) -> anyhow::Result<()> {
+pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     let plan = LoadPlan::new(args.seconds);
     let mut screen = Screen::new(args.json, plan.duration_us());
     let stage = Stage::set(args)?;

@@ -26,9 +26,9 @@ use sim::{
 };
 
 /// The keyspace of the load; it has tablets.
-pub const KEYSPACE: &str = "demo";
+pub(crate) const KEYSPACE: &str = "demo";
 /// The table of the load.
-pub const TABLE: &str = "kv";
+pub(crate) const TABLE: &str = "kv";
 /// Time for what runs to finish at the end, milliseconds.
 const DRAIN_MS: u64 = 500;
 /// Of so many tablets, one is moved.
@@ -36,7 +36,7 @@ const MOVED_ONE_OF: usize = 4;
 
 /// What the nodes know of a table.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct TableAtNodes {
+pub(crate) struct TableAtNodes {
     /// Where its requests arrived.
     pub requests: Requests,
     /// How many tablets it has.
@@ -45,14 +45,14 @@ pub struct TableAtNodes {
 
 /// Everything that the load needs, running.
 #[derive(Debug)]
-pub struct Stage {
+pub(crate) struct Stage {
     sim: SimHandle,
     proxy: Proxy,
 }
 
 /// A proxy on a thread of its own.
 #[derive(Debug)]
-pub struct Proxy {
+pub(crate) struct Proxy {
     address: SocketAddr,
     page: SocketAddr,
     worker: Sender<WorkerCommand>,
@@ -62,7 +62,7 @@ pub struct Proxy {
 
 impl Stage {
     /// Starts both.
-    pub fn set(args: &DemoArgs) -> anyhow::Result<Self> {
+    pub(crate) fn set(args: &DemoArgs) -> anyhow::Result<Self> {
         let sim = SimHandle::spawn(options(args)).map_err(|error| match &error {
             SimError::Bind { address, source } => {
                 let hint = "the demo needs loopback addresses such as this one (Linux has them \
@@ -79,12 +79,12 @@ impl Stage {
 
     /// The proxy of the load, with the settings that it has by default.
     #[must_use]
-    pub fn proxy(&self) -> &Proxy {
+    pub(crate) fn proxy(&self) -> &Proxy {
         &self.proxy
     }
 
     /// Starts one more, which neither reads tablets ahead nor reads texts.
-    pub fn plain_proxy(&self) -> anyhow::Result<Proxy> {
+    pub(crate) fn plain_proxy(&self) -> anyhow::Result<Proxy> {
         let mut settings = settings(self.nodes());
         settings.tablets.prefetch = false;
         settings.text_mode = TextMode::Off;
@@ -93,12 +93,12 @@ impl Stage {
 
     /// The nodes.
     #[must_use]
-    pub fn nodes(&self) -> &[SocketAddr] {
+    pub(crate) fn nodes(&self) -> &[SocketAddr] {
         self.sim.contact_points()
     }
 
     /// Asks the nodes for a table of the load's keyspace; nothing before it is there.
-    pub fn table(&self, table: &str) -> anyhow::Result<TableAtNodes> {
+    pub(crate) fn table(&self, table: &str) -> anyhow::Result<TableAtNodes> {
         let table = table.to_owned();
         let view = move |cluster: &mut Cluster, _| {
             cluster.requests(KEYSPACE, &table).map(|requests| TableAtNodes {
@@ -110,12 +110,12 @@ impl Stage {
     }
 
     /// Moves some tablets of the load's table to other shards; how many.
-    pub fn migrate(&self) -> anyhow::Result<usize> {
+    pub(crate) fn migrate(&self) -> anyhow::Result<usize> {
         Ok(self.sim.with(|cluster, _| migrate(cluster))??)
     }
 
     /// Ends both.
-    pub fn end(self) -> anyhow::Result<()> {
+    pub(crate) fn end(self) -> anyhow::Result<()> {
         self.proxy.end()?;
         self.sim.stop()?;
         Ok(())
@@ -162,18 +162,18 @@ impl Proxy {
 
     /// Where it takes clients.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Where it shows itself.
     #[must_use]
-    pub fn page(&self) -> SocketAddr {
+    pub(crate) fn page(&self) -> SocketAddr {
         self.page
     }
 
     /// Asks it for its numbers.
-    pub fn numbers(&self) -> anyhow::Result<(Tally, Gauges)> {
+    pub(crate) fn numbers(&self) -> anyhow::Result<(Tally, Gauges)> {
         let (answer, numbers) = oneshot::channel();
         let asked = self.worker.blocking_send(WorkerCommand::Report(answer));
         asked.ok().context("the proxy has ended")?;
@@ -181,7 +181,7 @@ impl Proxy {
     }
 
     /// Ends it, once its requests in flight are answered.
-    pub fn end(self) -> anyhow::Result<()> {
+    pub(crate) fn end(self) -> anyhow::Result<()> {
         // It fails only if the proxy has ended.
         self.stop.blocking_send(()).ok();
         drop(self.worker);

@@ -19,7 +19,7 @@ const QUANTILES: (u64, u64) = (500, 990);
 
 /// What is printed for programs. The names are a promise.
 #[derive(Clone, Debug, Serialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Requests of the load that were answered.
     pub requests: u64,
     /// Requests that arrived at another shard than that of their row, as the nodes counted.
@@ -71,7 +71,7 @@ struct Rest {
 
 /// Everything that the summary is made of.
 #[derive(Debug)]
-pub struct SummaryInput<'a> {
+pub(crate) struct SummaryInput<'a> {
     /// The last seconds, as the nodes counted.
     pub window: &'a Window,
     /// How long those last seconds are, µs.
@@ -93,7 +93,7 @@ pub struct SummaryInput<'a> {
 impl Summary {
     /// Sums up.
     #[must_use]
-    pub fn new(findings: &SummaryInput<'_>) -> Self {
+    pub(crate) fn new(findings: &SummaryInput<'_>) -> Self {
         let (tally, gauges) = findings.proxy;
         let last = findings.window.last();
         let (hits, requests) = findings.window.lately(findings.last_us);
@@ -138,7 +138,7 @@ impl Summary {
     }
 
     /// Prints it, as one line of JSON or as a page.
-    pub fn print(&self, json: bool, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn print(&self, json: bool, out: &mut dyn Write) -> io::Result<()> {
         if json {
             return writeln!(out, "{}", serde_json::to_string(self)?);
         }
@@ -193,7 +193,7 @@ impl Summary {
     }
 
     /// Fails when a row came back wrong, or a request was refused or not answered.
-    pub fn verdict(&self) -> anyhow::Result<()> {
+    pub(crate) fn verdict(&self) -> anyhow::Result<()> {
         let Rest { wrong, refused, unanswered, faults, .. } = &self.rest;
         if (*wrong, *refused, *unanswered) == (0, 0, 0) && faults.is_empty() {
             return Ok(());

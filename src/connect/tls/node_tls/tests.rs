@@ -16,6 +16,7 @@ use crate::pool::pool_key::PoolKey;
 use crate::pool::refill::lane_slots::Dial;
 use crate::tls::test_certificates::{Authority, Folder, Pair, files};
 use crate::topology::id::NodeId;
+use crate::upstream::lane::LANE_RESPONSE;
 use cql::frame::{FrameHead, write_frame};
 use cql::opcode::Opcode;
 use cql::response::supported::Supported;
@@ -52,7 +53,7 @@ async fn node(ip: &str, answers: Answers) -> SocketAddr {
                     let mut out = Vec::new();
                     write_frame(
                         &mut out,
-                        FrameHead { version: 0x84, flags: 0, stream: 0 },
+                        FrameHead { version: LANE_RESPONSE, flags: 0, stream: 0 },
                         opcode,
                         |out| {
                             if opcode == Opcode::Supported {
@@ -92,7 +93,7 @@ fn speaks(pair: &Pair, client_ca: Option<&Authority>) -> Answers {
     Answers::Tls(Arc::new(server_config(&material).unwrap().0))
 }
 
-async fn open(address: SocketAddr, settings: Option<NodeTlsSettings>) -> Result<u16, DialError> {
+async fn open(address: SocketAddr, settings: Option<NodeTlsSettings>) -> Result<u16, DialErrorAt> {
     let tls = settings.map(|settings| Arc::new(NodeTls::load(&settings).unwrap().unwrap()));
     let target =
         NodeTarget { node: NodeId(0), host: None, address, shard_port: ShardPort::AsAdvertised };
@@ -141,7 +142,7 @@ async fn a_certificate_that_signed_itself_is_trusted_when_it_is_given_as_it_is()
 }
 
 #[tokio::test]
-async fn each_failure_names_the_address_the_reason_and_the_fix() {
+async fn each_failure_names_the_address_the_reason_and_the_hint() {
     let (folder, ca, other_ca) = (Folder::new(), Authority::new("a"), Authority::new("b"));
     let good = || ca.sign("127.0.62.43");
     let by_ca = trusting(&folder, &ca, None);
@@ -192,10 +193,10 @@ async fn each_failure_names_the_address_the_reason_and_the_fix() {
         ),
         (Answers::Alert, plain, "expects TLS", "set tls.ca"),
     ];
-    for (number, (answers, settings, reason, fix)) in cases.into_iter().enumerate() {
+    for (number, (answers, settings, reason, hint)) in cases.into_iter().enumerate() {
         let address = node("127.0.62.43", answers).await;
         let text = open(address, settings).await.unwrap_err().to_string();
-        for part in [address.to_string().as_str(), reason, fix] {
+        for part in [address.to_string().as_str(), reason, hint] {
             assert!(text.contains(part), "case {number}: `{text}` lacks `{part}`");
         }
     }

@@ -1,6 +1,6 @@
 //! System tables as servers show them, and as they show them on bad days.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use tokio::io::duplex;
 use tokio::sync::broadcast;
@@ -8,6 +8,9 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::control::tables::fake_tables::{Cells, FakeTables, node_row};
+
+/// Where the node is said to be.
+const NODE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 9_042);
 
 const RPC_ADDRESS: usize = 3;
 const TOKENS: usize = 5;
@@ -130,7 +133,7 @@ async fn read_from(tables: FakeTables) -> Result<ClusterMetadata, ControlError> 
     let (_tables, shown) = watch::channel(tables);
     let (events, _) = broadcast::channel(1);
     let node = tokio::spawn(FakeTables::serve(shown, events.subscribe(), far));
-    let metadata = read(&mut ControlConnection::new(near, 4, 5_000)).await;
+    let metadata = read(&mut ControlConnection::new(near, NODE, 4, 5_000)).await;
     node.await.unwrap();
     metadata
 }

@@ -120,8 +120,7 @@ pub(crate) fn on_auth_response(core: &mut Core, request: &ClientRequest<'_>) {
     core.refuse(request.from, RequestKind::Session, ErrorCode::PROTOCOL_ERROR, &fault);
 }
 
-/// The cluster's word on a client's login. `false` when the client has left or its pool was closed
-/// meanwhile; a pool that was opened for it must be closed then.
+/// The cluster's word on a client's login; whether the client still waited for it.
 pub(crate) fn on_verdict(core: &mut Core, client: ClientKey, verdict: LoginVerdict<'_>) -> bool {
     let Some(entry) = core.clients.get_mut(client) else { return false };
     if entry.session.phase != Phase::Authenticating {

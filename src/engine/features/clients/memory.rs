@@ -9,7 +9,7 @@ use std::mem;
 
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::core::core::Core;
-use crate::engine::core::memory::Marks;
+use crate::engine::core::memory::{COPIES, Marks};
 use crate::engine::core::memory_use::held_for;
 use crate::session::session::Phase;
 use cql::decoder::FrameDecoder;
@@ -25,8 +25,6 @@ const UNREAD_US_MAX: u64 = 10_000_000;
 const TURN_US: u64 = 2_000_000;
 /// Pause between two looks at those that wait, µs.
 const LOOK_US: u64 = 10_000;
-/// A request takes its length twice: here, and in the outbox of a lane.
-const COPIES: usize = 2;
 
 /// Clients that hold more than their share.
 #[derive(Debug, Default)]
@@ -59,11 +57,9 @@ impl MemoryTurns {
         (!self.waiting.is_empty()).then_some(self.looked_us + LOOK_US)
     }
 
-    /// Measures what is held, and decides who is read. `local_bytes` is what statements take that are
-    /// answered here.
-    pub(crate) fn look(&mut self, core: &mut Core, local_bytes: usize) {
+    /// Measures what is held, and decides who is read.
+    pub(crate) fn look(&mut self, core: &mut Core) {
         self.looked_us = core.now_us;
-        core.memory.local = local_bytes;
         core.measure_memory();
         let marks = core.memory_marks();
         let Some(marks) = marks.filter(|marks| self.is_near(core, marks)) else {

@@ -9,7 +9,7 @@ use crate::engine::core::message::{ClientRequest, TraceId};
 use crate::engine::tally::{Outcome, RequestKind};
 use crate::facade::console::table::ConsoleTable;
 use crate::facade::facade::Facade;
-use crate::facade::local_statements::{LocalStatement, LocalStatements, prepared_use};
+use crate::facade::local_statements::{LocalStatement, prepared_use};
 use crate::facade::refusal::Refusal;
 use crate::facade::tables::schema_version::SchemaVersion;
 use crate::facade::tables::virtual_table::Viewpoint;
@@ -37,12 +37,11 @@ use cql::statement::name::quoted;
 /// fail without any. It is the oldest that nodes with protocol 4 have.
 const CQL_VERSION_MIN: &str = "3.3.1";
 
-/// What the engine answers itself, and the statements that it prepared.
+/// What the engine answers itself.
 #[derive(Debug, Default)]
 pub(crate) struct LocalAnswers {
     /// What system.local and system.peers look like; `None` before they were read.
     facade: Option<Arc<Facade>>,
-    statements: LocalStatements,
 }
 
 /// What becomes of a statement.
@@ -64,33 +63,6 @@ impl LocalAnswers {
     /// Takes what system.local and system.peers look like.
     pub(crate) fn set_facade(&mut self, facade: Arc<Facade>) {
         self.facade = Some(facade);
-    }
-
-    /// The statements that were prepared here.
-    pub(crate) fn statements(&self) -> &LocalStatements {
-        &self.statements
-    }
-
-    /// Whether a request gets its answer here, without any node.
-    pub(crate) fn answers(&self, core: &Core, request: &ClientRequest<'_>) -> bool {
-        if request.opcode == Opcode::Execute {
-            let statement = Execute::read(request.body()).ok();
-            let statement = statement.and_then(|execute| self.statements.get(execute.id));
-            let is_use = matches!(statement.as_deref(), Some(LocalStatement::Use(_)));
-            return names_facade_statement(request.frame.get(HEADER_LEN..).unwrap_or_default())
-                && !is_use;
-        }
-        if request.opcode != Opcode::Query && request.opcode != Opcode::Prepare {
-            return false;
-        }
-        let Ok(text) = Reader::new(request.body()).long_string() else { return false };
-        match core.classify(request.from.client, text) {
-            StatementText::Local(_) | StatementText::Described(_) | StatementText::Refused(_) => {
-                true
-            }
-            StatementText::Use(_) => request.opcode == Opcode::Prepare,
-            StatementText::Schema(_) | StatementText::Other => false,
-        }
     }
 
     /// Answers a QUERY that is not for the cluster. `shown` is the schema version that clients are
@@ -124,7 +96,7 @@ impl LocalAnswers {
     }
 
     /// Prepares a statement that is not for the cluster; `false` when it is.
-    pub(crate) fn on_prepare(&mut self, core: &mut Core, request: &ClientRequest<'_>) -> bool {
+    pub(crate) fn on_prepare(&self, core: &mut Core, request: &ClientRequest<'_>) -> bool {
         let Ok(Prepare { text }) = Prepare::read(request.body()) else { return false };
         let (from, answered) = (request.from, Answered::of(request));
         let Some(entry) = core.clients.get(from.client) else { return false };
@@ -149,7 +121,7 @@ impl LocalAnswers {
         };
         match prepared {
             Ok((statement, message)) => {
-                self.statements.insert(id, statement);
+                core.local_statements.insert(id, statement);
                 answered.result(core, |out| out.extend_from_slice(&message));
             }
             Err(refusal) => answered.refuse(core, &refusal),
@@ -171,7 +143,7 @@ impl LocalAnswers {
             answered.refuse(core, &Refusal { code: ErrorCode::PROTOCOL_ERROR, text });
             return Local::Answered;
         };
-        match self.statements.get(execute.id).as_deref() {
+        match core.local_statements.get(execute.id).as_deref() {
             Some(LocalStatement::Select(select)) => {
                 let is_console = ConsoleTable::of(select.table).is_some();
                 match core.console_access(request.from.client) {
@@ -262,6 +234,26 @@ impl LocalAnswers {
             (Ok(answer), _) => answered.result(core, |out| answer.put(out)),
         }
         Local::Answered
+    }
+}
+
+/// Whether a request gets its answer here, without any node.
+pub(crate) fn answers(core: &Core, request: &ClientRequest<'_>) -> bool {
+    if request.opcode == Opcode::Execute {
+        let statement = Execute::read(request.body()).ok();
+        let statement = statement.and_then(|execute| core.local_statements.get(execute.id));
+        let is_use = matches!(statement.as_deref(), Some(LocalStatement::Use(_)));
+        return names_facade_statement(request.frame.get(HEADER_LEN..).unwrap_or_default())
+            && !is_use;
+    }
+    if request.opcode != Opcode::Query && request.opcode != Opcode::Prepare {
+        return false;
+    }
+    let Ok(text) = Reader::new(request.body()).long_string() else { return false };
+    match core.classify(request.from.client, text) {
+        StatementText::Local(_) | StatementText::Described(_) | StatementText::Refused(_) => true,
+        StatementText::Use(_) => request.opcode == Opcode::Prepare,
+        StatementText::Schema(_) | StatementText::Other => false,
     }
 }
 

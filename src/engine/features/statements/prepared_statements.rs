@@ -89,7 +89,7 @@ impl PreparedStatements {
 
 /// The lanes for a PREPARE of a client whose lanes are those of `pool`. A statement that names its
 /// keyspace is, on the plain lanes of `base`, one for all clients, and each node can prepare it.
-pub(crate) fn lanes_for(core: &Core, (pool, base): (PoolId, PoolId), body: &[u8]) -> PoolId {
+pub(crate) fn lanes_for(core: &Core, pool: PoolId, base: PoolId, body: &[u8]) -> PoolId {
     let may = pool != base && core.settings.routes_texts;
     match Prepare::read(body) {
         Ok(Prepare { text }) if may && qualified::is_qualified(text) => base,

@@ -141,7 +141,7 @@ impl TextShapes {
         let lanes = lanes_of(core, base);
         self.turn = self.turn.wrapping_add(1);
         let Some(lane) = lanes.get(self.turn.checked_rem(lanes.len()).unwrap_or(0)) else { return };
-        let key = core.router.shapes.begin(&self.text, (&self.keyspace, &self.table));
+        let key = core.router.shapes.begin(&self.text, &self.keyspace, &self.table);
         if !core.send_prepare(*lane, &self.text, InternalRequest::Shape(key)) {
             take(core, key, PrepareOutcome::Lost);
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::engine::action::Action;
 use crate::engine::core::core::Core;
 use crate::engine::tally::Tally;
-use crate::routing::tables::read_times::{TabletsChange, Want};
+use crate::routing::tables::read_times::{EndedReading, Pace, TabletsChange, Want};
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::TableId;
 use crate::topology::table_key::TableKey;
@@ -20,9 +20,9 @@ pub(crate) fn sweep(core: &mut Core) {
     for table in core.router.read_times.take_unknown() {
         core.want_tablets(table, Want::Unknown);
     }
-    let times_us = (core.now_us, core.settings.tablets_reread_us);
+    let pace = pace(core);
     let tally = &core.tally;
-    let due = core.router.read_times.take_due(times_us, |table| judged(tally, table));
+    let due = core.router.read_times.take_due(pace, |table| judged(tally, table));
     for (table, change) in due {
         if core.reads_tablets() {
             core.want_tablets(table, Want::Again);
@@ -92,10 +92,11 @@ pub(crate) fn on_page(core: &mut Core, page: &TabletPage) {
     core.tally.tablets_filled += u64::try_from(filled.taken).unwrap_or(u64::MAX);
     core.tally.tablets_outdated += u64::try_from(filled.outdated).unwrap_or(u64::MAX);
     if let Some(end) = page.end {
-        let times_us = (core.now_us, core.settings.tablets_reread_us);
         let is_waited_for = core.router.read_times.is_after_replication(table);
-        let ended = (page.began_us, end);
-        core.router.read_times.on_end(table, ended, judged(&core.tally, table), times_us);
+        let judged = judged(&core.tally, table);
+        let reading = EndedReading { began_us: page.began_us, end, judged };
+        let pace = pace(core);
+        core.router.read_times.on_end(table, reading, pace);
         if end == ReadEnd::Refused && is_waited_for {
             forget(core, table);
         }
@@ -107,6 +108,11 @@ pub(crate) fn on_page(core: &mut Core, page: &TabletPage) {
 fn forget(core: &mut Core, table: TableId) {
     core.router.tablets.forget_table(table);
     core.router.read_times.on_forgotten(table, core.now_us);
+}
+
+/// When it is, and how often tables are read.
+fn pace(core: &Core) -> Pace {
+    Pace { now_us: core.now_us, every_us: core.settings.tablets_reread_us }
 }
 
 /// Answers about a table that nodes have judged.

@@ -9,12 +9,13 @@
 use crate::collections::allowance::Allowance;
 use crate::engine::core::core::Core;
 use crate::engine::core::reply::Response;
-use crate::engine::core::send::LANE_VERSION;
 use crate::engine::pending::{InternalRequest, LaneKey, Outgoing, Subject};
 use crate::routing::decision::{Decision, Reason};
+use crate::routing::tables::read_times::REFUSED_US;
 use crate::routing::text::BoundText;
 use crate::routing::text::key_read::KeyRead;
 use crate::topology::table::TableId;
+use crate::upstream::lane::LANE_VERSION;
 use crate::upstream::lane::PoolId;
 use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
@@ -36,9 +37,6 @@ const MOVED_EVERY: u32 = 7;
 /// Samples in a row that show no move before a table is sampled as seldom as any other.
 const RIGHT_IN_A_ROW: u32 = 32;
 
-/// A table that a role may not read is not sampled with its rights for this long, µs.
-const REFUSED_US: u64 = 600_000_000;
-
 /// Refused tables that are remembered.
 const REFUSED_MAX: usize = 256;
 
@@ -50,7 +48,14 @@ pub(crate) struct TabletSamples {
     /// By number of the table.
     turns: Vec<Turns>,
     /// Tables that are not sampled with the rights of some lanes, and until when, µs.
-    refused: Vec<((TableId, PoolId), u64)>,
+    refused: Vec<(SampledTable, u64)>,
+}
+
+/// A table, and the plain lanes with whose rights it is asked about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct SampledTable {
+    pub(crate) table: TableId,
+    pub(crate) base: PoolId,
 }
 
 /// Which of a table's statements is sampled next.
@@ -69,13 +74,13 @@ impl Turns {
 }
 
 impl TabletSamples {
-    /// A statement by text that no node judges went to `decision`, with the rights of the lanes `base`;
-    /// `asked` is what it says.
+    /// A statement by text that no node judges went to `decision`; `asked` is what it says.
     #[inline]
     pub(crate) fn on_text(
         &mut self,
         core: &mut Core,
-        (table, base, decision): (TableId, PoolId, Decision<LaneKey>),
+        sampled: SampledTable,
+        decision: Decision<LaneKey>,
         asked: &BoundText<'_>,
     ) {
         if core.settings.tablet_samples_per_s == 0 {
@@ -85,7 +90,7 @@ impl TabletSamples {
             // Where tablets are read, this one is on its way.
             !core.reads_tablets()
         } else {
-            let Some(turns) = self.turns_of(table) else { return };
+            let Some(turns) = self.turns_of(sampled.table) else { return };
             turns.unsampled += 1;
             let is_due = turns.unsampled >= turns.every();
             if is_due {
@@ -94,7 +99,7 @@ impl TabletSamples {
             is_due
         };
         if is_due {
-            self.consider(core, (table, base, decision), asked);
+            self.consider(core, sampled, decision, asked);
         }
     }
 
@@ -102,10 +107,12 @@ impl TabletSamples {
     fn consider(
         &mut self,
         core: &mut Core,
-        (table, base, decision): (TableId, PoolId, Decision<LaneKey>),
+        sampled: SampledTable,
+        decision: Decision<LaneKey>,
         asked: &BoundText<'_>,
     ) {
-        if !core.router.is_tablet_table(table) || self.is_refused((table, base), core.now_us) {
+        let SampledTable { table, base } = sampled;
+        if !core.router.is_tablet_table(table) || self.is_refused(sampled, core.now_us) {
             return;
         }
         let per_s = core.settings.tablet_samples_per_s;
@@ -132,12 +139,12 @@ impl TabletSamples {
     pub(crate) fn on_answer(
         &mut self,
         core: &mut Core,
-        asked: (TableId, PoolId),
+        asked: SampledTable,
         is_known: bool,
         response: &Response<'_>,
     ) {
         if is_known && response.header.opcode == Opcode::Result.byte() {
-            self.on_judged(core, asked.0, response);
+            self.on_judged(core, asked.table, response);
         }
         let is_refusal = response.header.opcode == Opcode::Error.byte()
             && Reader::new(response.message()).int() == Ok(ErrorCode::UNAUTHORIZED.0);
@@ -175,7 +182,7 @@ impl TabletSamples {
         self.turns.get_mut(at)
     }
 
-    fn is_refused(&mut self, asked: (TableId, PoolId), now_us: u64) -> bool {
+    fn is_refused(&mut self, asked: SampledTable, now_us: u64) -> bool {
         self.refused.retain(|(_, until_us)| now_us < *until_us);
         self.refused.iter().any(|(refused, _)| *refused == asked)
     }

@@ -7,13 +7,17 @@ const COMPLETE: ReadEnd = ReadEnd::Complete { moving: false };
 const MOVING: ReadEnd = ReadEnd::Complete { moving: true };
 const EVERY_US: u64 = 600_000_000;
 
+fn at(now_us: u64) -> Pace {
+    Pace { now_us, every_us: EVERY_US }
+}
+
 impl ReadTimes {
     fn end(&mut self, end: ReadEnd, now_us: u64) {
-        self.on_end(T, (now_us, end), 0, (now_us, EVERY_US));
+        self.on_end(T, EndedReading { began_us: now_us, end, judged: 0 }, at(now_us));
     }
 
     fn due(&mut self, now_us: u64, judged: u64) -> Vec<(TableId, TabletsChange)> {
-        self.take_due((now_us, EVERY_US), |_| judged)
+        self.take_due(at(now_us), |_| judged)
     }
 }
 
@@ -67,18 +71,19 @@ fn a_table_in_use_is_read_every_so_often_and_another_is_not() {
         [(T, TabletsChange::Time)],
         "until it was read"
     );
-    times.on_end(T, (5, COMPLETE), 0, (5, 0));
+    let never = Pace { now_us: 5, every_us: 0 };
+    times.on_end(T, EndedReading { began_us: 5, end: COMPLETE, judged: 0 }, never);
     assert_eq!(times.due(u64::MAX / 2, 9), [], "0 is never");
 }
 
 #[test]
 fn a_table_is_in_use_by_answers_that_nodes_judge_and_by_others() {
     let mut times = ReadTimes::default();
-    times.on_end(T, (0, COMPLETE), 7, (0, EVERY_US));
+    times.on_end(T, EndedReading { began_us: 0, end: COMPLETE, judged: 7 }, at(0));
     assert_eq!(times.due(EVERY_US, 7), []);
     times.on_used(T);
     assert_eq!(times.due(2 * EVERY_US, 7), [(T, TabletsChange::Time)]);
-    times.on_end(T, (0, COMPLETE), 7, (0, EVERY_US));
+    times.on_end(T, EndedReading { began_us: 0, end: COMPLETE, judged: 7 }, at(0));
     assert_eq!(times.due(EVERY_US, 7), []);
 }
 
@@ -168,9 +173,10 @@ fn after_another_replication_a_table_is_read_and_once_more_when_it_has_settled()
 fn a_read_that_began_before_a_change_is_repeated() {
     let mut times = ReadTimes::default();
     times.on_changed(T, TabletsChange::Topology, 10);
-    times.on_end(T, (9, COMPLETE), 0, (20, EVERY_US));
+    times.on_end(T, EndedReading { began_us: 9, end: COMPLETE, judged: 0 }, at(20));
     assert_eq!(times.due(10 + CHANGED_US, 1), [(T, TabletsChange::Topology)]);
-    times.on_end(T, (10 + CHANGED_US, COMPLETE), 0, (20 + CHANGED_US, EVERY_US));
+    let later = EndedReading { began_us: 10 + CHANGED_US, end: COMPLETE, judged: 0 };
+    times.on_end(T, later, at(20 + CHANGED_US));
     assert_eq!(times.due(20 + 2 * CHANGED_US, 1), []);
 }
 

@@ -80,7 +80,7 @@ impl Cluster {
         from: Replica,
         to: Replica,
     ) -> Result<(), ClusterError> {
-        *self.movable(keyspace, table, token, (from, to))? = to;
+        *self.movable(keyspace, table, token, from, to)? = to;
         self.layout.loads.remove(from);
         self.layout.loads.add(to);
         if let Some(tablet) = self.tablets_mut(keyspace, table)?.locate_mut(token) {
@@ -99,7 +99,7 @@ impl Cluster {
         from: Replica,
         to: Replica,
     ) -> Result<(), ClusterError> {
-        self.movable(keyspace, table, token, (from, to))?;
+        self.movable(keyspace, table, token, from, to)?;
         if let Some(tablet) = self.tablets_mut(keyspace, table)?.locate_mut(token) {
             tablet.moving = Some((from, to));
         }
@@ -125,7 +125,8 @@ impl Cluster {
         keyspace: &str,
         table: &str,
         token: i64,
-        (from, to): (Replica, Replica),
+        from: Replica,
+        to: Replica,
     ) -> Result<&mut Replica, ClusterError> {
         let target = self.members.get(to.0).filter(|member| member.belongs());
         let nr_shards = target.ok_or(ClusterError::UnknownNode(to.0))?.nr_shards();

@@ -1,10 +1,7 @@
 //! Dates and times, written and read, on the proleptic Gregorian calendar.
 
+use cql::calendar::{EPOCH_JULIAN, MILLIS_A_DAY};
 use time::{Date, Month, Time};
-
-const MILLIS_A_DAY: i64 = 86_400_000;
-/// 1970-01-01 as the calendar counts days.
-const EPOCH: i32 = 2_440_588;
 
 /// Days since 1970-01-01 of `YYYY-MM-DD`.
 pub(crate) fn parse_date(text: &str) -> Option<i64> {
@@ -17,12 +14,13 @@ pub(crate) fn parse_date(text: &str) -> Option<i64> {
     let month = Month::try_from(u8::try_from(parts.next()?.ok()?).ok()?).ok()?;
     let day = u8::try_from(parts.next()?.ok()?).ok()?;
     let date = Date::from_calendar_date(year, month, day).ok()?;
-    Some(i64::from(date.to_julian_day() - EPOCH))
+    Some(i64::from(date.to_julian_day() - EPOCH_JULIAN))
 }
 
 /// `YYYY-MM-DD`; the number of days when the year has more than six digits.
 pub(crate) fn date_text(days: i64) -> String {
-    let julian = days.checked_add(i64::from(EPOCH)).and_then(|days| i32::try_from(days).ok());
+    let julian =
+        days.checked_add(i64::from(EPOCH_JULIAN)).and_then(|days| i32::try_from(days).ok());
     match julian.and_then(|julian| Date::from_julian_day(julian).ok()) {
         Some(date) => {
             let (year, month, day) = date.to_calendar_date();

@@ -10,10 +10,8 @@ use crate::cql::type_name;
 use crate::cql::values::calendar;
 use crate::cql::values::duration;
 use crate::cql::values::varint;
+use cql::calendar::DATE_EPOCH;
 use cql::column_type::ColumnType;
-
-/// Days from the smallest date to 1970-01-01: dates are unsigned.
-const DATE_EPOCH: i64 = 1 << 31;
 
 /// The bytes of a scalar literal for a column called `name`.
 ///

@@ -7,9 +7,7 @@ use crate::store::execution::outcome::{SchemaChange, Target};
 use cql::frame::{FrameHead, write_frame};
 use cql::notation::{put_inet, put_string, put_string_list};
 use cql::opcode::Opcode;
-
-/// The stream id of events.
-const EVENT_STREAM: i16 = -1;
+use cql::response::event::EVENT_STREAM;
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,7 @@ use crate::cluster::life::member::{IGNORE_MSB, Member};
 use crate::cluster::seed::uuid_text;
 use crate::like::Like;
 use cql::notation::{put_short, put_string, put_string_list};
+use cql::response::supported::MURMUR3;
 
 /// The message of SUPPORTED, in the order of the real server. `port` is the shard-aware port,
 /// `port_of_tls` the one for clients by TLS, if it is another.
@@ -30,7 +31,7 @@ pub(crate) fn body(
         (new, "SCYLLA_HOST_ID", &[&host_id]),
         (true, "SCYLLA_LWT_ADD_METADATA_MARK", &["LWT_OPTIMIZATION_META_BIT_MASK=2147483648"]),
         (true, "SCYLLA_NR_SHARDS", &[&nr_shards]),
-        (true, "SCYLLA_PARTITIONER", &["org.apache.cassandra.dht.Murmur3Partitioner"]),
+        (true, "SCYLLA_PARTITIONER", &[MURMUR3]),
         (true, "SCYLLA_RATE_LIMIT_ERROR", &["ERROR_CODE=61440"]),
         (true, "SCYLLA_SHARD", &[&shard]),
         (true, "SCYLLA_SHARDING_ALGORITHM", &["biased-token-round-robin"]),

@@ -5,10 +5,8 @@ use crate::cql::values::elements;
 use crate::cql::values::sort_key;
 use crate::store::data::rows::PartitionKey;
 use crate::store::definitions::schema::Table;
+use cql::token::partition_key::KEY_LEN_MAX;
 use cql::token::partitioner::Partitioner;
-
-/// Keys are counted in 16 bits.
-const KEY_LEN_MAX: usize = 65_535;
 
 /// Token and bytes of a partition key; refuses keys that the server refuses.
 pub(crate) fn partition(table: &Table, components: &[Vec<u8>]) -> Result<PartitionKey, CqlError> {

@@ -18,8 +18,7 @@ use crate::store::definitions::schema::Table;
 use crate::store::describe::create_statement;
 use crate::store::execution::outcome::Rows;
 use cql::column_type::ColumnType;
-
-const PARTITIONER: &str = "org.apache.cassandra.dht.Murmur3Partitioner";
+use cql::response::supported::MURMUR3;
 
 /// What a DESCRIBE needs to know beside its text.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +61,7 @@ pub(crate) fn run(schema: &Schema, describe: &Describe, setting: Setting<'_>) ->
                 Like::V6_2 => "SimpleSnitch",
                 Like::V2026_3 => "org.apache.cassandra.locator.SimpleSnitch",
             };
-            rows.push(row(&[setting.cluster, PARTITIONER, snitch]));
+            rows.push(row(&[setting.cluster, MURMUR3, snitch]));
         }
         Element::Schema { full } => {
             let keyspaces = schema.keyspaces.values();
