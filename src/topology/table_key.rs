@@ -24,6 +24,8 @@ pub struct TableKey {
     /// The columns of the partition key, in its order; `None` when there is no such table, or when
     /// the schema shows no key for it.
     pub columns: Option<Box<[KeyColumn]>>,
+    /// Whether the schema was read and has no such table.
+    pub is_absent: bool,
 }
 
 impl TableKey {

@@ -97,7 +97,8 @@ async fn place(
         let known = Some(known.collect()).filter(|_| !columns.is_empty());
         let id = known.as_ref().and_then(|_| tables.intern(&keyspace, &table));
         let (keyspace_name, table_name) = (keyspace.to_string(), table.to_string());
-        keys.learn(Arc::new(TableKey { keyspace, table, columns: known }), id);
+        let is_absent = columns.is_empty();
+        keys.learn(Arc::new(TableKey { keyspace, table, columns: known, is_absent }), id);
         let table = ReadTable { keyspace: keyspace_name, table: table_name, columns };
         reading.tables.push(table);
     }

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::control::tables::key_columns;
+use crate::control::tables::key_columns::FoundColumns;
 use crate::control::tables::tablet_rows::{Progress, Question, TabletReading};
 use crate::engine::action::{TableFact, TableRequest};
 use crate::topology::table_key::TableKey;
@@ -251,12 +252,13 @@ impl TableReads {
 }
 
 fn on_key(of: TableRequest, answer: Result<&[u8], ErrorCode>) -> Option<TableKey> {
-    let columns = match answer {
+    let found = match answer {
         Ok(message) => key_columns::read(message).unwrap_or_default(),
-        Err(ErrorCode::INVALID | ErrorCode::UNAUTHORIZED) => None,
+        Err(ErrorCode::INVALID | ErrorCode::UNAUTHORIZED) => FoundColumns::default(),
         Err(_) => return None,
     };
-    Some(TableKey { keyspace: of.keyspace, table: of.table, columns })
+    let FoundColumns { key, is_absent } = found;
+    Some(TableKey { keyspace: of.keyspace, table: of.table, columns: key, is_absent })
 }
 
 #[cfg(test)]

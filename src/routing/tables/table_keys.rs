@@ -204,7 +204,12 @@ mod tests {
     fn key(keyspace: &str, table: &str, name: &str) -> Arc<TableKey> {
         let column = KeyColumn { name: name.into(), kind: ColumnType::Int };
         let columns = Some(vec![column].into_boxed_slice());
-        Arc::new(TableKey { keyspace: keyspace.into(), table: table.into(), columns })
+        Arc::new(TableKey {
+            keyspace: keyspace.into(),
+            table: table.into(),
+            columns,
+            is_absent: false,
+        })
     }
 
     #[test]
@@ -224,7 +229,8 @@ mod tests {
     #[test]
     fn a_table_that_is_not_there_is_known_not_to_be() {
         let mut keys = TableKeys::default();
-        let absent = TableKey { keyspace: "ks".into(), table: "t".into(), columns: None };
+        let absent =
+            TableKey { keyspace: "ks".into(), table: "t".into(), columns: None, is_absent: true };
         keys.learn(Arc::new(absent), None);
         assert_eq!(keys.find("ks", "t").unwrap().columns(), None);
     }
