@@ -32,7 +32,8 @@ impl TableKey {
     /// Estimates the heap that it takes, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let column = |column: &KeyColumn| size_of::<KeyColumn>() + column.name.len();
+        let column =
+            |column: &KeyColumn| size_of::<KeyColumn>() + column.name.len() + column.kind.weight();
         let columns: usize = self.columns.iter().flatten().map(column).sum();
         size_of::<Self>() + self.keyspace.len() + self.table.len() + columns
     }

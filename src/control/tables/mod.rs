@@ -3,6 +3,7 @@
 #[cfg(test)]
 pub(in crate::control) mod fake_tables;
 pub mod key_columns;
+pub mod key_reading;
 pub mod metadata;
 pub mod publication;
 pub mod routes;
