@@ -22,6 +22,7 @@ const CONFIRMED_AT_ONCE: usize = 8;
 /// Asks for the tablets of which requests met unknown ones, and for those that may have changed.
 pub(crate) fn sweep(core: &mut Core) {
     confirm_tables(core);
+    ask_waiting(core);
     for table in core.router.read_times.take_unknown() {
         core.want_tablets(table, Want::Unknown);
     }
@@ -35,6 +36,12 @@ pub(crate) fn sweep(core: &mut Core) {
             forget(core, table);
         }
     }
+}
+
+/// Asks for the keys that found no room before, and for those whose question was lost.
+fn ask_waiting(core: &mut Core) {
+    let questions = core.router.keys.ask_waiting(core.now_us);
+    core.read_tables(questions);
 }
 
 /// Asks whether tables still exist whose end may have been missed: a few at a time.
@@ -60,6 +67,7 @@ pub(crate) fn on_key(core: &mut Core, key: Arc<TableKey>) {
     if let Some(table) = core.router.learn_key(key) {
         core.want_tablets(table, Want::Named);
     }
+    ask_waiting(core);
 }
 
 /// There is another picture of the cluster: the tablets of which tables may have changed with it.
