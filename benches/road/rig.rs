@@ -341,7 +341,7 @@ impl Rig {
     fn learn_key(&mut self) {
         let kind = ColumnType::Bigint;
         let columns = Some(vec![KeyColumn { name: "k".into(), kind }].into_boxed_slice());
-        let key = TableKey { keyspace: "tab".into(), table: "t".into(), columns };
+        let key = TableKey { keyspace: "tab".into(), table: "t".into(), columns, is_absent: false };
         self.engine.on_table_key(Arc::new(key));
     }
 

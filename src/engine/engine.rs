@@ -130,6 +130,7 @@ impl Engine {
     /// The control connection may have missed events: what they would have changed is not known.
     pub fn on_events_missed(&mut self) {
         self.core.router.keys.clear();
+        self.core.router.tables.set_all_unconfirmed();
         self.core.router.shapes.clear();
         tablet_reads::on_topology(&mut self.core);
     }

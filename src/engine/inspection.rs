@@ -35,7 +35,7 @@ pub struct Inspection {
     pub lanes: Vec<LaneView>,
     /// How many shards each node has, as far as lanes say it.
     pub shards: Vec<(NodeId, u16)>,
-    /// All tables that have a number.
+    /// All tables that have a number, also those that were dropped.
     pub tables: Vec<TableView>,
     /// Decisions about requests whose table is not known.
     pub without_table: ByReason,
@@ -134,6 +134,8 @@ pub struct TableView {
     pub keyspace: Arc<str>,
     /// Table.
     pub table: Arc<str>,
+    /// Whether the schema has it, as far as is known.
+    pub is_present: bool,
     /// How its replicas are found.
     pub found_by: FoundBy,
     /// Tablets that are known.
@@ -201,6 +203,7 @@ impl Inspection {
             self.tables.push(TableView {
                 keyspace,
                 table: name,
+                is_present: core.router.tables.is_present(table),
                 found_by: core.router.found_by(table),
                 tablets: core.router.tablets.table_len(table),
                 requests,

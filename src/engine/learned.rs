@@ -128,6 +128,8 @@ pub(crate) fn restore(core: &mut Core, record: &Record) {
         Record::Statements(statements) => {
             for restored in statements {
                 let table = prepared_statements::table_of(core, &restored.statement);
+                // Statements stay when their table is dropped.
+                table.into_iter().for_each(|table| core.router.tables.set_unconfirmed(table));
                 let is_new = core.router.catalog.restore(restored.clone(), table);
                 core.tally.statements_restored += u64::from(is_new);
             }

@@ -79,7 +79,7 @@ impl<'a> Answer<'a> {
         asked: &'a Viewpoint<'a>,
     ) -> Result<Self, Refusal> {
         let outputs = Outputs::new(table, select)?;
-        check_keys(table, select)?;
+        check(table, select)?;
         let values = BoundValues::read(select, &parameters.values)?;
         let options = parameters.options().map_err(|error| Refusal::broken(&error))?;
         let extent = Extent::new(select, &values, &options)?;
@@ -242,7 +242,9 @@ impl Condition {
         let mut accepted = Vec::new();
         for term in &relation.terms {
             match term {
-                Comparand::Literal(literal) => accepted.extend(literal.cell_of(column)?),
+                Comparand::Literal(literal) => {
+                    accepted.extend(literal.cell_of(column, table.is_of_cassandra())?);
+                }
                 Comparand::Marker(place) => accepted.extend(values.get(*place).map(<[u8]>::to_vec)),
                 Comparand::ListMarker(place) => {
                     let list = values.get(*place).map(cell::list).transpose();
@@ -267,6 +269,7 @@ impl Extent {
         options: &Options<'_>,
     ) -> Result<Self, Refusal> {
         let limit = match select.limit {
+            Some(Limit::Rows(0)) => return Err(Refusal::limit()),
             Some(Limit::Rows(rows)) => Some(u64::from(rows)),
             Some(Limit::Marker(place)) => match values.get(place) {
                 Some(bytes) => {
@@ -287,6 +290,19 @@ impl Extent {
         };
         Ok(Self { from, shown, page, limit })
     }
+}
+
+/// What is wrong with the conditions of a statement, whatever values it is run with.
+pub(in crate::facade) fn check(table: &dyn VirtualTable, select: &Select) -> Result<(), Refusal> {
+    for relation in &select.relations {
+        let (_, column) = place_of(table, &relation.column)?;
+        for term in &relation.terms {
+            if let Comparand::Literal(literal) = term {
+                literal.cell_of(column, table.is_of_cassandra())?;
+            }
+        }
+    }
+    check_keys(table, select)
 }
 
 /// Rows are looked for by the whole partition key and clustering columns in their order, or all are

@@ -1,6 +1,6 @@
 //! The tables that are answered here, and all that a statement about them can ask for.
 
-use crate::facade::answer::Answer;
+use crate::facade::answer::{self, Answer};
 use crate::facade::outputs::{Outputs, put_prepared};
 use crate::facade::refusal::Refusal;
 use crate::facade::tables::table_name::VirtualTableName;
@@ -59,6 +59,7 @@ impl Facade {
     pub fn prepare(&self, select: &Select, id: &[u8; 16], version: u8) -> Result<Vec<u8>, Refusal> {
         let table = self.table(select.table)?;
         let outputs = Outputs::new(table, select)?;
+        answer::check(table, select)?;
         Ok(put_prepared(&outputs, self.style, id, version))
     }
 

@@ -258,7 +258,13 @@ pub(in crate::facade) fn place_of<'a>(
     name: &str,
 ) -> Result<(usize, &'a Column), Refusal> {
     let mut columns = table.columns().iter().enumerate();
-    columns.find(|(_, column)| column.name == name).ok_or_else(|| Refusal::unrecognized_name(name))
+    columns.find(|(_, column)| column.name == name).ok_or_else(|| {
+        if table.is_of_cassandra() {
+            Refusal::undefined_column(name, table.name())
+        } else {
+            Refusal::unrecognized_name(name)
+        }
+    })
 }
 
 /// The message of a RESULT Prepared.

@@ -1,5 +1,6 @@
-//! Refusals of local answers, worded as ScyllaDB words them.
+//! Refusals of local answers, worded as ScyllaDB words them, or Apache Cassandra where its nodes are.
 
+use crate::facade::tables::table_name::VirtualTableName;
 use cql::error::WireError;
 use cql::error_code::ErrorCode;
 
@@ -103,6 +104,14 @@ impl Refusal {
         Self { code: ErrorCode::INVALID, text: format!("Unrecognized name {name}") }
     }
 
+    /// The same, as Apache Cassandra says it.
+    #[must_use]
+    pub fn undefined_column(name: &str, table: VirtualTableName) -> Self {
+        let VirtualTableName { keyspace, table } = table;
+        let text = format!("Undefined column name {name} in table {keyspace}.{table}");
+        Self { code: ErrorCode::INVALID, text }
+    }
+
     /// A table that is not there.
     #[must_use]
     pub fn no_such_table(table: &str) -> Self {
@@ -129,8 +138,12 @@ impl Refusal {
 
     /// A text that is no address.
     #[must_use]
-    pub fn no_address(text: &str) -> Self {
-        let text = format!("marshaling error: unable to make inet from '{text}'");
+    pub fn no_address(text: &str, is_of_cassandra: bool) -> Self {
+        let text = if is_of_cassandra {
+            format!("Unable to make inet address from '{text}'")
+        } else {
+            format!("marshaling error: unable to make inet from '{text}'")
+        };
         Self { code: ErrorCode::INVALID, text }
     }
 

@@ -239,20 +239,11 @@ impl Router {
         self.shapes.forget(keyspace, table);
     }
 
-    /// Forgets the tablets of a table: it is gone, or another of the same name.
-    pub(crate) fn forget_table(&mut self, keyspace: &str, table: &str) {
-        if let Some(table) = self.tables.get(keyspace, table) {
-            self.tablets.forget_table(table);
-            self.read_times.forget(table);
-        }
-    }
-
-    /// Forgets the tablets of a keyspace's tables.
-    pub(crate) fn forget_keyspace(&mut self, keyspace: &str) {
-        for table in self.tables.of_keyspace(keyspace) {
-            self.tablets.forget_table(table);
-            self.read_times.forget(table);
-        }
+    /// Forgets the tablets of a table: it was dropped, or is another of the same name.
+    pub(crate) fn forget_table(&mut self, table: TableId, is_present: bool) {
+        self.tables.set_present(table, is_present);
+        self.tablets.forget_table(table);
+        self.read_times.forget(table);
     }
 
     /// Takes the partition key of a table. A table that is there gets a number, and no other does: its

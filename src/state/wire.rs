@@ -157,7 +157,8 @@ fn read_key(reader: &mut Reader<'_>) -> Result<Arc<TableKey>, WireError> {
     let columns = read_list(reader, |reader| {
         Ok(KeyColumn { name: reader.long_string()?.into(), kind: ColumnType::read(reader)? })
     })?;
-    Ok(Arc::new(TableKey { keyspace, table, columns: is_there.then(|| columns.into()) }))
+    let columns = is_there.then(|| columns.into());
+    Ok(Arc::new(TableKey { keyspace, table, columns, is_absent: false }))
 }
 
 /// Replicas name their hosts by places in a list of the record's own.

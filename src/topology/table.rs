@@ -1,6 +1,6 @@
 //! Tables by number, so that no name is compared on the road.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Most tables that get a number. A cluster with more serves the rest without tablets: their
@@ -16,12 +16,18 @@ pub struct TableId(pub u32);
 pub struct Tables {
     ids: BTreeMap<Arc<str>, BTreeMap<Arc<str>, TableId>>,
     names: Vec<(Arc<str>, Arc<str>)>,
+    /// Tables that the schema has no more.
+    dropped: BTreeSet<TableId>,
+    /// Tables of which it is not known whether the schema still has them.
+    unconfirmed: BTreeSet<TableId>,
 }
 
 impl Tables {
-    /// Gives a table its number, or finds the one it has. None once [`TABLES_MAX`] are given.
+    /// Gives a table of the schema its number, or finds the one it has. None once [`TABLES_MAX`] are
+    /// given.
     pub fn intern(&mut self, keyspace: &str, table: &str) -> Option<TableId> {
         if let Some(id) = self.get(keyspace, table) {
+            self.set_present(id, true);
             return Some(id);
         }
         if self.names.len() >= TABLES_MAX {
@@ -54,6 +60,38 @@ impl Tables {
         self.ids.get(keyspace).into_iter().flat_map(|tables| tables.values().copied())
     }
 
+    /// Takes note whether the schema has a table, or has it no more.
+    pub fn set_present(&mut self, id: TableId, is_present: bool) {
+        if is_present {
+            self.dropped.remove(&id);
+        } else {
+            self.dropped.insert(id);
+        }
+        self.unconfirmed.remove(&id);
+    }
+
+    /// Whether the schema has a table, as far as is known.
+    #[must_use]
+    pub fn is_present(&self, id: TableId) -> bool {
+        !self.dropped.contains(&id)
+    }
+
+    /// Takes note that a table may have been dropped without our knowledge.
+    pub fn set_unconfirmed(&mut self, id: TableId) {
+        self.unconfirmed.insert(id);
+    }
+
+    /// The same of all tables that were not dropped.
+    pub fn set_all_unconfirmed(&mut self) {
+        let all = (0..).map(TableId).take(self.names.len());
+        self.unconfirmed = all.filter(|id| !self.dropped.contains(id)).collect();
+    }
+
+    /// Hands out a table that may have been dropped, once.
+    pub fn take_unconfirmed(&mut self) -> Option<TableId> {
+        self.unconfirmed.pop_first()
+    }
+
     /// Counts the numbers given.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -83,6 +121,22 @@ mod tests {
         assert_eq!(tables.name(other), Some(("ks2", "t")));
         assert_eq!(tables.name(TableId(2)), None);
         assert_eq!(tables.of_keyspace("ks").collect::<Vec<_>>(), [t]);
+    }
+
+    #[test]
+    fn a_table_is_present_until_it_is_dropped_and_again_when_it_is_made_anew() {
+        let mut tables = Tables::default();
+        let ids = ["t", "u", "v"].map(|name| tables.intern("ks", name).unwrap());
+        assert!(ids.iter().all(|id| tables.is_present(*id)));
+        tables.set_present(ids[1], false);
+        assert!(tables.is_present(ids[0]) && !tables.is_present(ids[1]));
+        tables.set_all_unconfirmed();
+        assert!(!tables.is_present(ids[1]), "nothing says that it is there");
+        assert_eq!(tables.intern("ks", "t"), Some(ids[0]));
+        assert_eq!(tables.take_unconfirmed(), Some(ids[2]), "a statement names the first one");
+        assert_eq!(tables.take_unconfirmed(), None);
+        assert_eq!(tables.intern("ks", "u"), Some(ids[1]));
+        assert!(tables.is_present(ids[1]));
     }
 
     #[test]

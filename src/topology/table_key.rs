@@ -24,13 +24,16 @@ pub struct TableKey {
     /// The columns of the partition key, in its order; `None` when there is no such table, or when
     /// the schema shows no key for it.
     pub columns: Option<Box<[KeyColumn]>>,
+    /// Whether the schema was read and has no such table.
+    pub is_absent: bool,
 }
 
 impl TableKey {
     /// Estimates the heap that it takes, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let column = |column: &KeyColumn| size_of::<KeyColumn>() + column.name.len();
+        let column =
+            |column: &KeyColumn| size_of::<KeyColumn>() + column.name.len() + column.kind.weight();
         let columns: usize = self.columns.iter().flatten().map(column).sum();
         size_of::<Self>() + self.keyspace.len() + self.table.len() + columns
     }

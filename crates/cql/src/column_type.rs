@@ -121,16 +121,25 @@ impl ColumnType {
     /// `None` for a user-defined type, of which the name alone says nothing, and for vectors.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::from_nested_name(name, DEPTH_MAX)
+        Self::from_name_with(name, &mut |_| None)
     }
 
-    fn from_nested_name(name: &str, depth: usize) -> Option<Self> {
+    /// The same, where `find` knows user-defined types by their names, in quotes where the schema writes any.
+    pub fn from_name_with(name: &str, find: &mut dyn FnMut(&str) -> Option<Self>) -> Option<Self> {
+        Self::from_nested_name(name, find, DEPTH_MAX)
+    }
+
+    fn from_nested_name(
+        name: &str,
+        find: &mut dyn FnMut(&str) -> Option<Self>,
+        depth: usize,
+    ) -> Option<Self> {
         let (name, depth) = (name.trim(), depth.checked_sub(1)?);
         let Some((outer, inner)) = name.strip_suffix('>').and_then(|name| name.split_once('<'))
         else {
-            return Self::from_simple_name(name);
+            return Self::from_simple_name(name).or_else(|| find(name));
         };
-        let parts = split_top(inner).map(|part| Self::from_nested_name(part, depth));
+        let parts = split_top(inner).map(|part| Self::from_nested_name(part, find, depth));
         let mut parts = parts.collect::<Option<Vec<_>>>()?.into_iter();
         Some(match (outer.trim(), parts.next()?, parts.next(), parts.next()) {
             ("frozen", kind, None, None) => kind,
@@ -143,6 +152,43 @@ impl ColumnType {
             }
             _ => return None,
         })
+    }
+
+    /// Estimates the heap that it takes, in bytes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let nested = |kind: &Self| size_of::<Self>() + kind.weight();
+        match self {
+            Self::Custom(name) => name.len(),
+            Self::List(element) | Self::Set(element) => nested(element),
+            Self::Map(key, value) => nested(key) + nested(value),
+            Self::Tuple(parts) => parts.iter().map(nested).sum(),
+            Self::Udt { keyspace, name, fields } => {
+                let field =
+                    |(name, kind): &(String, Self)| size_of::<String>() + name.len() + nested(kind);
+                keyspace.len() + name.len() + fields.iter().map(field).sum::<usize>()
+            }
+            Self::Ascii
+            | Self::Bigint
+            | Self::Blob
+            | Self::Boolean
+            | Self::Counter
+            | Self::Date
+            | Self::Decimal
+            | Self::Double
+            | Self::Duration
+            | Self::Float
+            | Self::Inet
+            | Self::Int
+            | Self::Smallint
+            | Self::Time
+            | Self::Timestamp
+            | Self::Timeuuid
+            | Self::Tinyint
+            | Self::Uuid
+            | Self::Varchar
+            | Self::Varint => 0,
+        }
     }
 
     fn read_nested(reader: &mut Reader<'_>, depth: usize) -> Result<Self, WireError> {
@@ -343,6 +389,19 @@ mod tests {
         ] {
             assert_eq!(ColumnType::from_name(name), Some(kind), "{name}");
         }
+    }
+
+    #[test]
+    fn user_defined_types_are_found_wherever_they_stand() {
+        let mut find = |name: &str| match name {
+            "address" | "\"Address\"" => Some(ColumnType::Blob),
+            _ => None,
+        };
+        let mut found = |name| ColumnType::from_name_with(name, &mut find);
+        assert_eq!(found("frozen<address>"), Some(ColumnType::Blob));
+        let list = ColumnType::List(Box::new(ColumnType::Blob));
+        assert_eq!(found("frozen<list<frozen<\"Address\">>>"), Some(list));
+        assert_eq!((found("int"), found("frozen<other>")), (Some(ColumnType::Int), None));
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod json;
 pub mod literal;
 pub mod notation;
 pub mod opcode;
+mod order; // of the elements of sets
 pub mod payload;
 pub mod proxy_header;
 pub mod refusal;

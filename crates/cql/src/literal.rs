@@ -5,13 +5,17 @@
 //! others. What a server refuses is uncertain as well.
 
 use crate::column_type::ColumnType;
-use crate::notation::{put_bytes, put_int};
+use crate::notation::{Reader, put_bytes, put_int};
+use crate::order;
 use crate::scalar::{Uncertain, put_scalar};
 use crate::statement::lexer::{Lexeme, Lexer};
 use crate::statement::name::Name;
 
 /// How deep literals of collections may nest.
 const DEPTH_MAX: usize = 8;
+
+/// Most elements that are sorted: each is compared with those before it.
+const SORTED_MAX: usize = 64;
 
 /// A constant as a text writes it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -139,15 +143,13 @@ impl<'a> Literal<'a> {
                 Ok(())
             }
             (Self::List(group), ColumnType::List(element)) => {
-                put_elements(group, element, out, depth).map(|_| ())
+                put_elements(group, &Elements { kind: element, of: Of::List }, out, depth)
             }
-            // Servers sort elements by their type; more than one may be written in another order.
             (Self::Braces(group), ColumnType::Set(element)) => {
-                let count = put_elements(group, element, out, depth)?;
-                (count <= 1).then_some(()).ok_or(Uncertain)
+                put_elements(group, &Elements { kind: element, of: Of::Set }, out, depth)
             }
             (Self::Braces(group), ColumnType::Map(key, value)) => {
-                put_entry(group, key, value, out, depth)
+                put_elements(group, &Elements { kind: key, of: Of::Map(value) }, out, depth)
             }
             (Self::Braces(group), ColumnType::Udt { fields, .. }) => {
                 put_fields(group, fields, out, depth)
@@ -210,47 +212,83 @@ fn set_int(out: &mut [u8], at: usize, value: usize) -> Result<(), Uncertain> {
     Ok(())
 }
 
-/// Appends the elements of a list or set, their number before them, and returns it.
-fn put_elements(
-    group: &str,
-    kind: &ColumnType,
-    out: &mut Vec<u8>,
-    depth: usize,
-) -> Result<usize, Uncertain> {
-    let mut lexer = inside(group);
-    let (at, mut count) = (out.len(), 0);
-    put_int(out, 0);
-    while !lexer.take_sign(b']') && !lexer.take_sign(b'}') {
-        if count > 0 && !lexer.take_sign(b',') {
-            return Err(Uncertain);
-        }
-        put_part(&mut lexer, kind, out, depth)?;
-        count += 1;
-    }
-    set_int(out, at, count)?;
-    Ok(count)
+/// What a collection holds.
+struct Elements<'k> {
+    /// Type of the elements, or of the keys.
+    kind: &'k ColumnType,
+    of: Of<'k>,
 }
 
-/// Appends a map of one entry or none: servers sort entries by their keys.
-fn put_entry(
+enum Of<'k> {
+    List,
+    Set,
+    /// With the type of its values.
+    Map(&'k ColumnType),
+}
+
+/// Appends the elements of a collection, their number before them: those of a list as they are written, others
+/// as servers sort them.
+fn put_elements(
     group: &str,
-    key: &ColumnType,
-    value: &ColumnType,
+    elements: &Elements<'_>,
     out: &mut Vec<u8>,
     depth: usize,
 ) -> Result<(), Uncertain> {
     let mut lexer = inside(group);
-    if lexer.take_sign(b'}') {
-        put_int(out, 0);
-        return Ok(());
+    let (at, mut count) = (out.len(), 0);
+    put_int(out, 0);
+    let first = out.len();
+    while !lexer.take_sign(b']') && !lexer.take_sign(b'}') {
+        if count > 0 && !lexer.take_sign(b',') {
+            return Err(Uncertain);
+        }
+        let start = out.len();
+        put_part(&mut lexer, elements.kind, out, depth)?;
+        if let Of::Map(value) = elements.of {
+            lexer.take_sign(b':').then_some(()).ok_or(Uncertain)?;
+            put_part(&mut lexer, value, out, depth)?;
+        }
+        count += 1;
+        if !matches!(elements.of, Of::List) && count > 1 {
+            (count <= SORTED_MAX).then_some(()).ok_or(Uncertain)?;
+            sort_in(out, (first, start), elements)?;
+        }
     }
-    put_int(out, 1);
-    put_part(&mut lexer, key, out, depth)?;
-    if !lexer.take_sign(b':') {
-        return Err(Uncertain);
+    set_int(out, at, count)
+}
+
+/// Moves the element that begins at `start` among those from `first` on, which are sorted.
+fn sort_in(
+    out: &mut [u8],
+    (first, start): (usize, usize),
+    elements: &Elements<'_>,
+) -> Result<(), Uncertain> {
+    let (sorted, new) = out.get(first..).ok_or(Uncertain)?.split_at(start - first);
+    let (new_len, wanted) = (new.len(), key_at(new)?);
+    let mut place = 0;
+    while let Some(rest) = sorted.get(place..).filter(|rest| !rest.is_empty()) {
+        if order::compare(elements.kind, wanted, key_at(rest)?)?.is_lt() {
+            break;
+        }
+        place += len_at(rest, elements)?;
     }
-    put_part(&mut lexer, value, out, depth)?;
-    lexer.take_sign(b'}').then_some(()).ok_or(Uncertain)
+    out.get_mut(first + place..).ok_or(Uncertain)?.rotate_right(new_len);
+    Ok(())
+}
+
+/// The element that begins here, or its key.
+fn key_at(written: &[u8]) -> Result<&[u8], Uncertain> {
+    Reader::new(written).bytes().ok().flatten().ok_or(Uncertain)
+}
+
+/// The bytes of the element that begins here, with its length, and of the value behind it in a map.
+fn len_at(written: &[u8], elements: &Elements<'_>) -> Result<usize, Uncertain> {
+    let mut reader = Reader::new(written);
+    let mut len = 0;
+    for _ in 0..if matches!(elements.of, Of::Map(_)) { 2 } else { 1 } {
+        len += 4 + reader.bytes().ok().flatten().ok_or(Uncertain)?.len();
+    }
+    Ok(len)
 }
 
 /// Appends a tuple of as many parts as its type has.

@@ -92,19 +92,16 @@ async fn place(
         let columns = tables::key_columns(connection, &keyspace, &table).await?;
         let known = columns.iter().map(|column| table_key::KeyColumn {
             name: column.name.as_str().into(),
-            kind: kind_of(&column.kind),
+            kind: column.value_type.clone(),
         });
         let known = Some(known.collect()).filter(|_| !columns.is_empty());
         let id = known.as_ref().and_then(|_| tables.intern(&keyspace, &table));
         let (keyspace_name, table_name) = (keyspace.to_string(), table.to_string());
-        keys.learn(Arc::new(TableKey { keyspace, table, columns: known }), id);
+        let is_absent = columns.is_empty();
+        keys.learn(Arc::new(TableKey { keyspace, table, columns: known, is_absent }), id);
         let table = ReadTable { keyspace: keyspace_name, table: table_name, columns };
         reading.tables.push(table);
     }
-}
-
-fn kind_of(name: &str) -> ColumnType {
-    ColumnType::from_name(name).unwrap_or_else(|| ColumnType::Custom(name.to_owned()))
 }
 
 impl Reading<'_> {
@@ -202,20 +199,20 @@ impl Row {
         let mut cells = Vec::new();
         for (term, column) in key.terms().iter().zip(columns) {
             let (value, mut cell) = (shown(term), Vec::new());
-            let ExplainedColumn { name, kind } = column.clone();
+            let ExplainedColumn { name, kind, value_type } = column.clone();
             match term {
                 Term::Literal(literal) => {
-                    if literal.put(&kind_of(&kind), &mut cell).is_err() {
+                    if literal.put(&value_type, &mut cell).is_err() {
                         let shown = if matches!(literal, Literal::Text(_)) {
                             format!("'{value}'")
                         } else {
                             value.clone()
                         };
-                        let is_own = matches!(kind_of(&kind), ColumnType::Custom(_));
+                        let is_own = matches!(value_type, ColumnType::Custom(_));
                         self.blame = Some(if is_own {
                             format!(
-                                "constants of user-defined types, as column {name} ({kind}) has \
-                                 one, are not read; bind its value"
+                                "constants of the type of column {name} ({kind}) are not read; bind \
+                                 its value"
                             )
                         } else {
                             format!(
@@ -248,8 +245,9 @@ impl Row {
         };
         let mut cells = Vec::new();
         for (value, column) in found.iter().flatten().zip(columns) {
-            let (mut cell, ExplainedColumn { name, kind }) = (Vec::new(), column.clone());
-            if value.put(&kind_of(&kind), &mut cell).is_err() {
+            let ExplainedColumn { name, kind, value_type } = column.clone();
+            let mut cell = Vec::new();
+            if value.put(&value_type, &mut cell).is_err() {
                 self.blame = Some(format!(
                     "servers read the JSON of column {name} ({kind}) differently, or refuse it"
                 ));

@@ -5,9 +5,13 @@ use anyhow::Context;
 use crate::connect::dial_error::{DialError, DialErrorAt};
 use crate::control::contact::connection::ControlConnection;
 use crate::control::tables::key_columns::literal;
+use crate::control::tables::key_reading::KeyReading;
+use crate::engine::action::{TableFact, TableRequest};
 use crate::sockets::transport::Transport;
 use crate::topology::id::HostId;
+use crate::topology::table_key::KeyColumn;
 use cql::cell;
+use cql::column_type::ColumnType;
 use cql::error::WireError;
 use cql::error_code::ErrorCode;
 use cql::notation::Reader;
@@ -21,6 +25,8 @@ pub(crate) struct ExplainedColumn {
     pub name: String,
     /// Its type, as the schema names it.
     pub kind: String,
+    /// Its type as constants are read by; [`ColumnType::Custom`] for one that is not known here.
+    pub value_type: ColumnType,
 }
 
 /// A row of `system.tablets`.
@@ -40,6 +46,7 @@ pub(crate) async fn key_columns(
     keyspace: &str,
     table: &str,
 ) -> anyhow::Result<Vec<ExplainedColumn>> {
+    let key = key_types(connection, keyspace, table).await?;
     let (keyspace, table) = (literal(keyspace), literal(table));
     let text = format!(
         "SELECT column_name, kind, position, type FROM system_schema.columns \
@@ -54,11 +61,32 @@ pub(crate) async fn key_columns(
         if text("kind")? == "partition_key" {
             let position = row.read("position", cell::int)?.unwrap_or_default();
             let (name, kind) = (text("column_name")?.to_owned(), text("type")?.to_owned());
-            columns.push((position, ExplainedColumn { name, kind }));
+            let value_type = ColumnType::Custom(kind.clone());
+            columns.push((position, ExplainedColumn { name, kind, value_type }));
         }
     }
     columns.sort_by_key(|(position, _)| *position);
-    Ok(columns.into_iter().map(|(_, column)| column).collect())
+    let mut columns: Vec<ExplainedColumn> = columns.into_iter().map(|(_, column)| column).collect();
+    for (column, read) in columns.iter_mut().zip(key.into_iter().flatten()) {
+        column.value_type = read.kind;
+    }
+    Ok(columns)
+}
+
+/// Reads the key as workers have it read, with user-defined types in it.
+async fn key_types(
+    connection: &mut ControlConnection<Transport>,
+    keyspace: &str,
+    table: &str,
+) -> anyhow::Result<Option<Box<[KeyColumn]>>> {
+    let (keyspace, table) = (keyspace.into(), table.into());
+    let mut reading = KeyReading::new(TableRequest { keyspace, table, wanted: TableFact::Key });
+    loop {
+        let message = connection.query(&reading.question()).await?;
+        if let Ok(Some(key)) = reading.on_answer(Ok(&message)) {
+            return Ok(key.columns);
+        }
+    }
 }
 
 /// Finds the tablet of a token; the inner `Err` says why the server does not show it.

@@ -194,8 +194,8 @@ pub(super) const RETRIES: Group = Group {
                 field: |settings| Number::MillisAsMicros(&mut settings.limits.speculative_delay_us),
             },
             reload: Reload::AtOnce,
-            what: "Time after which a prepared SELECT without an answer is sent to a second replica",
-            why: "The first answer wins. 0 means never. `retries.speculative_percent` bounds it. The \
+            what: "Time after which a SELECT of one partition without an answer is sent to a second replica",
+            why: "Prepared or by text. The first answer wins. 0 means never. `retries.speculative_percent` bounds it. The \
                   p99 latency of a healthy cluster is a good value: one read of a hundred is then \
                   sent twice.",
             ..Setting::PLAIN

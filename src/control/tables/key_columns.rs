@@ -18,11 +18,21 @@ pub(crate) fn question(of: &TableRequest) -> String {
     )
 }
 
-/// Reads the message of the RESULT; `None` when there is no such table.
-pub(crate) fn read(message: &[u8]) -> Result<Option<Box<[KeyColumn]>>, WireError> {
-    let mut columns = Vec::new();
+/// What the schema says of a table's columns.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct FoundColumns {
+    /// Those of its partition key; `None` when there is no such table, or no whole key.
+    pub key: Option<Box<[KeyColumn]>>,
+    /// Whether there is no such table.
+    pub is_absent: bool,
+}
+
+/// Reads the message of the RESULT.
+pub(crate) fn read(message: &[u8]) -> Result<FoundColumns, WireError> {
+    let (mut columns, mut is_absent) = (Vec::new(), true);
     for row in Rows::read(message)?.rows() {
         let row = row?;
+        is_absent = false;
         let text = |column| row.read(column, cell::text).map(Option::unwrap_or_default);
         if text("kind")? == "partition_key" {
             let position = row.read("position", cell::int)?.unwrap_or_default();
@@ -35,7 +45,8 @@ pub(crate) fn read(message: &[u8]) -> Result<Option<Box<[KeyColumn]>>, WireError
     columns.sort_by_key(|(position, _)| *position);
     let is_whole = columns.iter().zip(0..).all(|((position, _), place)| *position == place);
     let columns: Box<[KeyColumn]> = columns.into_iter().map(|(_, column)| column).collect();
-    Ok(Some(columns).filter(|columns| is_whole && !columns.is_empty()))
+    let key = Some(columns).filter(|columns| is_whole && !columns.is_empty());
+    Ok(FoundColumns { key, is_absent })
 }
 
 /// A text as CQL writes it.
@@ -82,7 +93,7 @@ mod tests {
             ("u", "partition_key", 2, "frozen<address>"),
             ("v", "regular", -1, "text"),
         ]);
-        let columns = read(&message).unwrap().unwrap();
+        let columns = read(&message).unwrap().key.unwrap();
         let tuple = ColumnType::Tuple(vec![ColumnType::Int, ColumnType::Varchar]);
         let expected = [
             ("B", ColumnType::Bigint),
@@ -95,10 +106,11 @@ mod tests {
 
     #[test]
     fn rows_that_are_no_whole_key_give_none() {
-        assert_eq!(read(&answer(&[])), Ok(None));
-        assert_eq!(read(&answer(&[("v", "regular", -1, "text")])), Ok(None));
+        let without_key = |is_absent| Ok(FoundColumns { key: None, is_absent });
+        assert_eq!(read(&answer(&[])), without_key(true));
+        assert_eq!(read(&answer(&[("v", "regular", -1, "text")])), without_key(false));
         let gap = [("a", "partition_key", 0, "int"), ("b", "partition_key", 2, "int")];
-        assert_eq!(read(&answer(&gap)), Ok(None));
+        assert_eq!(read(&answer(&gap)), without_key(false));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #[cfg(test)]
 pub(in crate::control) mod fake_tables;
 pub(crate) mod key_columns;
+pub(crate) mod key_reading;
 pub mod metadata;
 pub(crate) mod publication;
 pub mod routes;

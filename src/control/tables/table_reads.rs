@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::control::tables::key_columns;
+use crate::control::tables::key_reading::KeyReading;
 use crate::control::tables::tablet_rows::{Progress, Question, TabletReading};
 use crate::engine::action::{TableFact, TableRequest};
 use crate::topology::table_key::TableKey;
@@ -50,7 +50,7 @@ pub struct TableReads {
     keys: VecDeque<TableRequest>,
     /// Requests for tablets, oldest first.
     tablets: VecDeque<TableRequest>,
-    key: Option<Job<TableRequest>>,
+    key: Option<Job<KeyReading>>,
     reading: Option<Job<TabletReading>>,
     /// Which of the two the last question is for, while it has no answer.
     asked: Option<TableFact>,
@@ -107,7 +107,7 @@ impl TableReads {
     /// Takes a request; `false` when there is no room for it.
     pub fn on_request(&mut self, request: TableRequest) -> bool {
         let (queue, current) = match request.wanted {
-            TableFact::Key => (&mut self.keys, self.key.as_ref().map(|job| &job.of)),
+            TableFact::Key => (&mut self.keys, self.key.as_ref().map(|job| &job.of.request)),
             TableFact::Tablets => {
                 (&mut self.tablets, self.reading.as_ref().map(|job| &job.of.request))
             }
@@ -126,11 +126,12 @@ impl TableReads {
     /// next one is asked.
     pub fn next_question(&mut self, now_us: u64) -> Option<Question> {
         if self.key.is_none() {
-            self.key = self.keys.pop_front().map(Job::new);
+            let request = self.keys.pop_front();
+            self.key = request.map(|request| Job::new(KeyReading::new(request)));
         }
         if let Some(job) = &self.key {
             self.asked = Some(TableFact::Key);
-            return Some(Question { text: key_columns::question(&job.of), page: None });
+            return Some(Question { text: job.of.question(), page: None });
         }
         if self.rest_us(now_us) > 0 {
             return None;
@@ -166,18 +167,24 @@ impl TableReads {
         now_us: u64,
     ) -> Option<TableReport> {
         match self.asked.take()? {
-            TableFact::Key => {
-                let job = self.key.take()?;
-                if job.is_old {
-                    self.key = job.anew(job.of.clone());
-                }
-                match self.key {
-                    Some(_) => None,
-                    None => on_key(job.of, answer).map(TableReport::Key),
-                }
-            }
+            TableFact::Key => self.on_key(answer).map(TableReport::Key),
             TableFact::Tablets => self.on_tablets(answer, now_us).map(TableReport::Tablets),
         }
+    }
+
+    fn on_key(&mut self, answer: Result<&[u8], ErrorCode>) -> Option<TableKey> {
+        let mut job = self.key.take()?;
+        if job.is_old {
+            self.key = job.anew(KeyReading::new(job.of.request.clone()));
+            if self.key.is_some() {
+                return None;
+            }
+        }
+        let key = job.of.on_answer(answer).ok()?;
+        if key.is_none() {
+            self.key = Some(job);
+        }
+        key
     }
 
     fn on_tablets(&mut self, answer: Result<&[u8], ErrorCode>, now_us: u64) -> Option<TabletPage> {
@@ -221,7 +228,7 @@ impl TableReads {
             is_table && change.keyspace == &*request.keyspace
         };
         if let Some(job) = &mut self.key {
-            job.is_old |= is_of(&job.of);
+            job.is_old |= is_of(&job.of.request);
         }
         let keeps_tablets = match change.target {
             SchemaTarget::Table(_) => change.change == "UPDATED",
@@ -248,15 +255,6 @@ impl TableReads {
     fn rest_us(&self, now_us: u64) -> u64 {
         self.used_until_us.saturating_sub(now_us.saturating_add(AHEAD_US))
     }
-}
-
-fn on_key(of: TableRequest, answer: Result<&[u8], ErrorCode>) -> Option<TableKey> {
-    let columns = match answer {
-        Ok(message) => key_columns::read(message).unwrap_or_default(),
-        Err(ErrorCode::INVALID | ErrorCode::UNAUTHORIZED) => None,
-        Err(_) => return None,
-    };
-    Some(TableKey { keyspace: of.keyspace, table: of.table, columns })
 }
 
 #[cfg(test)]

@@ -23,4 +23,9 @@ impl Core {
             self.actions.push_back(Action::ReadTable(request));
         }
     }
+    /// Forgets what was learned of a table that was dropped, or is another of the same name.
+    pub(crate) fn forget_table(&mut self, table: TableId, is_present: bool) {
+        self.router.forget_table(table, is_present);
+        self.tally.forget_feedback([table]);
+    }
 }

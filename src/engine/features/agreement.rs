@@ -17,6 +17,7 @@ use crate::engine::tally::Outcome;
 use crate::facade::tables::schema_version::SchemaVersion;
 use crate::routing::policy::LaneCandidates;
 use crate::topology::id::NodeId;
+use crate::topology::table::TableId;
 use crate::upstream::lane::LANE_RESPONSE;
 use crate::upstream::lane::PoolId;
 use cql::cell;
@@ -351,16 +352,20 @@ fn forget_changed(core: &mut Core, change: &SchemaChange<'_>) {
     match &change.target {
         SchemaTarget::Table(table) => {
             router.on_schema_change(keyspace, Some(table));
-            if gone {
-                router.forget_table(keyspace, table);
-                core.tally.forget_feedback(router.tables.get(keyspace, table));
+            if gone && let Some(table) = router.tables.get(keyspace, table) {
+                core.forget_table(table, change.change == "CREATED");
             }
         }
         SchemaTarget::Keyspace => {
             if gone {
                 router.on_schema_change(keyspace, None);
-                router.forget_keyspace(keyspace);
-                core.tally.forget_feedback(router.tables.of_keyspace(keyspace));
+                let is_created = change.change == "CREATED";
+                let tables: Vec<TableId> = router.tables.of_keyspace(keyspace).collect();
+                for table in tables {
+                    // The tables of one that was created anew may have been met before this came.
+                    let is_present = is_created && core.router.tables.is_present(table);
+                    core.forget_table(table, is_present);
+                }
             }
         }
         SchemaTarget::Type(_) => {

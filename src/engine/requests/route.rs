@@ -241,11 +241,22 @@ fn execute(
         core.tally.on_decision_for(table, decision.reason);
     }
     let sent = send(core, routed.decision, &outgoing, frame);
+    watch(core, features, &outgoing, (sent, routed.decision));
+}
+
+/// A request was sent under a stream id: has it looked at later, if slow reads are sent twice.
+#[inline]
+fn watch(
+    core: &Core,
+    features: &mut Features,
+    outgoing: &Outgoing,
+    (sent, decision): (Option<StreamId>, Option<Decision<LaneKey>>),
+) {
     if core.settings.limits.speculative_delay_us > 0
-        && let (Some(id), Some(decision)) = (sent, routed.decision)
+        && let (Some(id), Some(decision)) = (sent, decision)
     {
         let copy = SentCopy { lane: decision.lane, stream: id.0 };
-        features.hedging.watch(core, copy, &outgoing);
+        features.hedging.watch(core, copy, outgoing);
     }
 }
 
@@ -289,9 +300,13 @@ fn query(
         None
     };
     let read = Read { shaped: shaped.as_deref(), ..read };
-    let is_allowed = send_allowed(core, features, choice.decision, &outgoing, read);
-    if let (true, Some(decision), Some(table)) = (is_allowed, choice.decision, table) {
+    let allowed = send_allowed(core, features, choice.decision, &outgoing, read);
+    let Allowance::Sent(sent) = allowed else { return };
+    if let (Some(decision), Some(table)) = (choice.decision, table) {
         core.tally.on_decision_for(table, decision.reason);
+        if matches!(decision.reason, Reason::TextLiteral | Reason::TextBound) {
+            watch(core, features, &outgoing, (sent, choice.decision));
+        }
         if matches!(outgoing.subject, Subject::Unknown | Subject::Shape(None)) {
             let sampled = SampledTable { table, base: outgoing.base };
             features.tablet_samples.on_text(core, sampled, decision, &asked);
@@ -327,8 +342,8 @@ fn batch(
     let (table, text) = (place.table(), place.text());
     core.read_tables(place.unread);
     core.ask_for(pool, missing);
-    let is_allowed = send_allowed(core, features, decision, outgoing, read);
-    if let (true, Some(decision), Some(table)) = (is_allowed, decision, table) {
+    let allowed = send_allowed(core, features, decision, outgoing, read);
+    if let (Allowance::Sent(_), Some(decision), Some(table)) = (allowed, decision, table) {
         core.tally.on_decision_for(table, decision.reason);
         // Nodes judge no batch.
         if let Some(asked) = text {
@@ -357,27 +372,35 @@ fn anywhere(
     send_allowed(core, features, decision, outgoing, read);
 }
 
-/// Sends a request where `decision` says; `false` when it must not go there.
+/// What became of a request that may have to stay in its data center.
+#[derive(Clone, Copy, Debug)]
+enum Allowance {
+    /// It was sent under this stream id; `None` where there was no lane.
+    Sent(Option<StreamId>),
+    /// It must not go there, and its client got an ERROR.
+    Refused,
+}
+
+/// Sends a request where `decision` says, if it may go there.
 fn send_allowed(
     core: &mut Core,
     features: &Features,
     decision: Option<Decision<LaneKey>>,
     outgoing: &Outgoing,
     read: Read<'_>,
-) -> bool {
+) -> Allowance {
     if features.remote.is_in_use()
         && let Some(too_far) = features.remote.forbids(core, decision, &read.message)
     {
         remote::refuse(core, outgoing, too_far);
-        return false;
+        return Allowance::Refused;
     }
-    match read.shaped {
+    Allowance::Sent(match read.shaped {
         Some(shaped) => send_by(core, decision, outgoing, |core, lane| {
             core.send_shaped(lane, outgoing, read.frame, shaped)
         }),
         None => send(core, decision, outgoing, read.frame),
-    };
-    true
+    })
 }
 
 /// Sends a request where `decision` says; without one its client gets an ERROR.

@@ -39,12 +39,16 @@ pub(crate) fn comment(table: ConsoleTable) -> &'static str {
         ConsoleTable::Nodes => "nodes of the cluster",
         ConsoleTable::Routing => {
             "requests by table and by the reason why they went where they went; \
-             an empty name stands for requests whose table is not known"
+             an empty name stands for requests whose table is not known; \
+             tables that were dropped stay"
         }
         ConsoleTable::Settings => "settings, and where each value comes from",
         ConsoleTable::SlowRequests => "the latest requests that took long, the newest first",
         ConsoleTable::Statements => "prepared statements, without values",
-        ConsoleTable::Tables => "tables in use; hits and misses are the judgement of the server",
+        ConsoleTable::Tables => {
+            "tables in use, as far as the schema has them; \
+             hits and misses are the judgement of the server"
+        }
         ConsoleTable::Tablets => "tablets that were learned",
     }
 }

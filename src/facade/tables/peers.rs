@@ -44,6 +44,7 @@ pub fn token(number: usize, count: usize) -> String {
 pub(crate) struct Peers {
     name: VirtualTableName,
     columns: Vec<Column>,
+    is_of_cassandra: bool,
     /// The real node's cell of each column that `system.local` has, too.
     real: Vec<Option<Vec<u8>>>,
     nodes: Vec<ShownNode>,
@@ -70,6 +71,7 @@ impl Peers {
             name,
             real: columns.iter().map(|(name, kind)| real(name, kind)).collect(),
             columns: columns.into_iter().map(column).collect(),
+            is_of_cassandra: false,
             nodes: nodes.to_vec(),
         }
     }
@@ -100,6 +102,13 @@ impl Peers {
     }
 }
 
+impl Peers {
+    /// Has its errors worded by the server that its nodes are.
+    pub(crate) fn worded_by(self, is_of_cassandra: bool) -> Self {
+        Self { is_of_cassandra, ..self }
+    }
+}
+
 impl VirtualTable for Peers {
     fn name(&self) -> VirtualTableName {
         self.name
@@ -107,6 +116,10 @@ impl VirtualTable for Peers {
 
     fn columns(&self) -> &[Column] {
         &self.columns
+    }
+
+    fn is_of_cassandra(&self) -> bool {
+        self.is_of_cassandra
     }
 
     fn visit(&self, asked: &Viewpoint<'_>, from: u64, take: &mut dyn FnMut(Row<'_>) -> bool) {

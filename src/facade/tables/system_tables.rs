@@ -61,9 +61,12 @@ impl OneNode {
             let same = self.local.iter().find(|it| it.name == name && it.kind == *kind);
             same.and_then(|column| column.cell.clone())
         };
-        let peers = Peers::new(table_name::PEERS, self.peers, &self.nodes, real);
-        let peers_v2 = Peers::new(table_name::PEERS_V2, self.peers_v2, &self.nodes, real);
-        let local = Local::new(self.host_id, self.local, self.nodes);
+        let is_of_cassandra = self.is_of_cassandra();
+        let peers =
+            Peers::new(table_name::PEERS, self.peers, &self.nodes, real).worded_by(is_of_cassandra);
+        let peers_v2 = Peers::new(table_name::PEERS_V2, self.peers_v2, &self.nodes, real)
+            .worded_by(is_of_cassandra);
+        let local = Local::new(self.host_id, self.local, self.nodes, is_of_cassandra);
         let mut tables = layout::tables();
         tables.extend::<[Box<dyn VirtualTable>; 3]>([
             Box::new(local),
@@ -71,6 +74,14 @@ impl OneNode {
             Box::new(peers_v2),
         ]);
         Facade::new(self.style, facts, tables)
+    }
+
+    /// Whether the real node is Apache Cassandra 4 or later: ScyllaDB calls itself 3.0.8.
+    fn is_of_cassandra(&self) -> bool {
+        let version = self.real("release_version").and_then(|cell| cell::text(cell).ok());
+        let major = version.and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+        let is_scylla = self.local.iter().any(|column| column.name == "supported_features");
+        !is_scylla && major.is_some_and(|major| major >= 4)
     }
 
     /// The real node's cell of a column.
@@ -87,10 +98,16 @@ struct Local {
     /// The real node's cell of each column.
     real: Vec<Option<Vec<u8>>>,
     nodes: Vec<ShownNode>,
+    is_of_cassandra: bool,
 }
 
 impl Local {
-    fn new(host_id: [u8; 16], local: Vec<LocalColumn>, nodes: Vec<ShownNode>) -> Self {
+    fn new(
+        host_id: [u8; 16],
+        local: Vec<LocalColumn>,
+        nodes: Vec<ShownNode>,
+        is_of_cassandra: bool,
+    ) -> Self {
         let (mut columns, mut real) = (Vec::new(), Vec::new());
         for LocalColumn { name, kind, cell } in local {
             let is_key = name == "key";
@@ -98,7 +115,7 @@ impl Local {
             columns.push(Column { name, kind, role });
             real.push(cell);
         }
-        Self { host_id, columns, real, nodes }
+        Self { host_id, columns, real, nodes, is_of_cassandra }
     }
 
     fn cell<'a>(
@@ -144,6 +161,10 @@ impl VirtualTable for Local {
 
     fn columns(&self) -> &[Column] {
         &self.columns
+    }
+
+    fn is_of_cassandra(&self) -> bool {
+        self.is_of_cassandra
     }
 
     fn visit(&self, asked: &Viewpoint<'_>, from: u64, take: &mut dyn FnMut(Row<'_>) -> bool) {

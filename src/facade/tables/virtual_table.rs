@@ -85,6 +85,11 @@ pub trait VirtualTable: Debug + Send + Sync {
     /// Its columns, in the order of `SELECT *`.
     fn columns(&self) -> &[Column];
 
+    /// Whether its nodes are Apache Cassandra's, whose errors have other words.
+    fn is_of_cassandra(&self) -> bool {
+        false
+    }
+
     /// Hands out its rows by rising position, from position `from` on, until `take` says no. Two
     /// calls for the same question hand out the same rows.
     fn visit(&self, asked: &Viewpoint<'_>, from: u64, take: &mut dyn FnMut(Row<'_>) -> bool);

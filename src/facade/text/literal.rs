@@ -27,8 +27,13 @@ pub enum LocalLiteral {
 }
 
 impl LocalLiteral {
-    /// The cell that this stands for in a column; `None` is null.
-    pub fn cell_of(&self, column: &Column) -> Result<Option<Vec<u8>>, Refusal> {
+    /// The cell that this stands for in a column; `None` is null. `is_of_cassandra` says whose words a refusal
+    /// has.
+    pub fn cell_of(
+        &self,
+        column: &Column,
+        is_of_cassandra: bool,
+    ) -> Result<Option<Vec<u8>>, Refusal> {
         let kind = &column.kind;
         let cell = match self {
             Self::Null => return Ok(None),
@@ -39,7 +44,7 @@ impl LocalLiteral {
                 let address = text.parse::<IpAddr>();
                 return match address {
                     Ok(address) => Ok(Some(cell::from_inet(address))),
-                    Err(_) => Err(Refusal::no_address(text)),
+                    Err(_) => Err(Refusal::no_address(text, is_of_cassandra)),
                 };
             }
             Self::Uuid(uuid) if matches!(kind, ColumnType::Uuid | ColumnType::Timeuuid) => {
@@ -174,7 +179,7 @@ mod tests {
     use crate::facade::tables::virtual_table::ColumnRole;
 
     fn cell(literal: &LocalLiteral, kind: ColumnType) -> Result<Option<Vec<u8>>, Refusal> {
-        literal.cell_of(&Column { name: "c".to_owned(), kind, role: ColumnRole::Regular })
+        literal.cell_of(&Column { name: "c".to_owned(), kind, role: ColumnRole::Regular }, false)
     }
 
     #[test]

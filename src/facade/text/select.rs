@@ -40,7 +40,7 @@ pub struct Select {
 /// How many rows a client wants at most.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Limit {
-    /// So many.
+    /// So many; 0 is refused when the statement is run.
     Rows(u32),
     /// As a bound value says, by its place in `markers`.
     Marker(usize),
@@ -303,8 +303,7 @@ impl Select {
     fn parse_limit(&mut self, words: &mut WordLexer<'_>) -> Option<Limit> {
         if let Some(Word::Bare(number)) = words.peek() {
             words.next();
-            // A node refuses 0.
-            return number.parse().ok().filter(|limit| *limit > 0).map(Limit::Rows);
+            return number.parse().ok().map(Limit::Rows);
         }
         self.parse_marker(words, "[limit]", MarkerUse::Limit).map(Limit::Marker)
     }

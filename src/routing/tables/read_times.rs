@@ -6,6 +6,10 @@ use crate::topology::tablet_page::ReadEnd;
 /// A table whose tablets did not come is asked for again after this, µs: the request may be lost.
 const ASK_AGAIN_US: u64 = 5_000_000;
 
+/// Times that a reading is asked for without an answer, after twice as long each time, before a request has to
+/// want it again.
+const TRIES_MAX: u32 = 6;
+
 /// A table that was read, or could not be read, is not read again for this long, µs, only because
 /// some tablet is not known.
 const UNKNOWN_AGAIN_US: u64 = 60_000_000;
@@ -97,6 +101,10 @@ struct Times {
     not_before_us: u64,
     /// When it is due again, and since what may have changed.
     again: Option<(u64, TabletsChange)>,
+    /// Until when the reading that was asked for has to have ended, not to be asked for again.
+    retry_us: Option<u64>,
+    /// How often it was asked for in vain.
+    tries: u32,
     /// Whether it was read, or could not be.
     is_over: bool,
     /// A tablet that is found moved has it read no earlier.
@@ -116,6 +124,13 @@ struct Times {
 }
 
 impl Times {
+    /// The reading that was asked for did not end in time.
+    fn on_lost(&mut self, now_us: u64) {
+        let wait_us = ASK_AGAIN_US << self.tries;
+        self.tries += 1;
+        self.retry_us = (self.tries < TRIES_MAX).then_some(now_us + wait_us);
+    }
+
     fn is_in_use(&self, judged: u64) -> bool {
         self.is_used || self.judged != judged
     }
@@ -149,6 +164,10 @@ impl ReadTimes {
         }
         times.not_before_us = now_us + ASK_AGAIN_US;
         times.rests_until_us = now_us + ASK_AGAIN_US;
+        if want != Want::Again {
+            (times.tries, times.retry_us) = (1, Some(now_us + ASK_AGAIN_US));
+            self.due_us = self.due_us.min(now_us + ASK_AGAIN_US);
+        }
         true
     }
 
@@ -175,6 +194,7 @@ impl ReadTimes {
         }
         let Some(times) = self.times(table) else { return };
         times.is_over = true;
+        times.retry_us = None;
         times.not_before_us = now_us + UNKNOWN_AGAIN_US;
         times.rests_until_us = now_us + MOVING_US;
         let is_unplaced = std::mem::take(&mut times.is_unplaced);
@@ -245,23 +265,33 @@ impl ReadTimes {
         }
         self.due_us = u64::MAX;
         for (table, times) in (0..).map(TableId).zip(&mut self.by_table) {
-            let Some((at_us, change)) = times.again else { continue };
-            if at_us > now_us {
-                self.due_us = self.due_us.min(at_us);
-                continue;
+            let mut is_read = false;
+            if let Some((at_us, change)) = times.again {
+                let mut next_us = at_us;
+                if at_us <= now_us {
+                    is_read =
+                        change == TabletsChange::Replication || times.is_in_use(judged(table));
+                    if is_read {
+                        due.push((table, change));
+                    }
+                    let wait_us = match change {
+                        // The request for it may be lost: until it was read it is due again.
+                        _ if is_read => ASK_AGAIN_US,
+                        TabletsChange::Time => every_us.max(1),
+                        TabletsChange::Topology | TabletsChange::Replication => UNUSED_US,
+                    };
+                    next_us = now_us + wait_us;
+                    times.again = Some((next_us, change));
+                }
+                self.due_us = self.due_us.min(next_us);
             }
-            let is_read = change == TabletsChange::Replication || times.is_in_use(judged(table));
-            if is_read {
-                due.push((table, change));
+            if times.retry_us.is_some_and(|retry_us| retry_us <= now_us) {
+                if !is_read {
+                    due.push((table, TabletsChange::Time));
+                }
+                times.on_lost(now_us);
             }
-            let wait_us = match change {
-                // The request for it may be lost: until it was read it is due again.
-                _ if is_read => ASK_AGAIN_US,
-                TabletsChange::Time => every_us.max(1),
-                TabletsChange::Topology | TabletsChange::Replication => UNUSED_US,
-            };
-            times.again = Some((now_us + wait_us, change));
-            self.due_us = self.due_us.min(now_us + wait_us);
+            self.due_us = self.due_us.min(times.retry_us.unwrap_or(u64::MAX));
         }
         due
     }

@@ -2,10 +2,10 @@
 //!
 //! A key is read when a statement first names its table, and forgotten with the table's schema
 //! events. Until it is here, and where there is no room for it, statements by text of that table are
-//! routed without a key.
+//! routed without a key. A question that finds no room waits for it, and one that is lost is asked again a few
+//! times: also for a table that no further statement names.
 
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::topology::table::TableId;
@@ -17,11 +17,17 @@ const TABLES_MAX: usize = 16_384;
 /// Heap that they may take together, in bytes.
 const BYTES_MAX: usize = 4 << 20;
 
-/// Keys that are asked for and not here yet. Further ones are asked for later.
+/// Keys that are asked for and not here yet. Further ones wait.
 const ASKED_MAX: usize = 64;
+
+/// Keys that wait to be asked for. Further ones are asked for when a statement names them again.
+const WAITING_MAX: usize = 1_024;
 
 /// Time after which a key is asked for again: the first question may be lost.
 const ASK_AGAIN_US: u64 = 2_000_000;
+
+/// Times that a key is asked for without an answer, before a statement has to name it again.
+const TRIES_MAX: u32 = 8;
 
 /// Longest name of a keyspace or table that is asked for, in bytes: no server has longer ones.
 const NAME_LEN_MAX: usize = 255;
@@ -35,6 +41,9 @@ pub(crate) struct TableKeys {
     /// Every table that is known, oldest first, with some that were forgotten meanwhile.
     order: VecDeque<(Names, u64)>,
     asked: VecDeque<Asked>,
+    /// Tables by keyspace that wait to be asked for, and how often each was asked for in vain.
+    waiting: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u32>>,
+    waiting_len: usize,
     len: usize,
     bytes: usize,
     /// Counts what was learned, so that entries of `order` are distinguished from later ones of the same
@@ -57,6 +66,8 @@ pub(crate) struct KnownTable {
 struct Asked {
     names: Names,
     at_us: u64,
+    /// How often it was asked for in vain before.
+    tries: u32,
 }
 
 impl KnownTable {
@@ -83,24 +94,78 @@ impl TableKeys {
         table: &str,
         now_us: u64,
     ) -> Option<(Arc<str>, Arc<str>)> {
-        let is_over = |asked: &Asked| now_us.saturating_sub(asked.at_us) >= ASK_AGAIN_US;
-        while self.asked.front().is_some_and(is_over) {
-            self.asked.pop_front();
-        }
+        self.expire(now_us);
         let is_it = |asked: &Asked| is_named(&asked.names, keyspace, table);
         let is_long = keyspace.len().max(table.len()) > NAME_LEN_MAX;
-        if is_long || self.asked.len() >= ASKED_MAX || self.asked.iter().any(is_it) {
+        if is_long || self.asked.iter().any(is_it) {
             return None;
         }
+        if self.asked.len() >= ASKED_MAX {
+            self.wait(keyspace, table, 0);
+            return None;
+        }
+        self.unwait(keyspace, table);
         let names: Names = (keyspace.into(), table.into());
-        self.asked.push_back(Asked { names: names.clone(), at_us: now_us });
+        self.asked.push_back(Asked { names: names.clone(), at_us: now_us, tries: 0 });
         Some(names)
+    }
+
+    /// The tables to ask for now that there is room: those that found none, and those whose question was lost.
+    #[must_use]
+    pub(crate) fn ask_waiting(&mut self, now_us: u64) -> Vec<(Arc<str>, Arc<str>)> {
+        self.expire(now_us);
+        let mut next = Vec::new();
+        while self.asked.len() < ASKED_MAX
+            && let Some((names, tries)) = self.next_waiting()
+        {
+            self.asked.push_back(Asked { names: names.clone(), at_us: now_us, tries });
+            next.push(names);
+        }
+        next
+    }
+
+    /// Has what was asked for long ago without an answer wait once more.
+    fn expire(&mut self, now_us: u64) {
+        let is_over = |asked: &Asked| now_us.saturating_sub(asked.at_us) >= ASK_AGAIN_US;
+        while self.asked.front().is_some_and(is_over)
+            && let Some(Asked { names, tries, .. }) = self.asked.pop_front()
+        {
+            if tries + 1 < TRIES_MAX {
+                self.wait(&names.0, &names.1, tries + 1);
+            }
+        }
+    }
+
+    fn wait(&mut self, keyspace: &str, table: &str, tries: u32) {
+        let waits = self.waiting.get(keyspace).is_some_and(|tables| tables.contains_key(table));
+        if !waits && self.waiting_len < WAITING_MAX {
+            let tables = self.waiting.entry(keyspace.into()).or_default();
+            tables.insert(table.into(), tries);
+            self.waiting_len += 1;
+        }
+    }
+
+    fn unwait(&mut self, keyspace: &str, table: &str) {
+        let Some(tables) = self.waiting.get_mut(keyspace) else { return };
+        self.waiting_len -= usize::from(tables.remove(table).is_some());
+        if tables.is_empty() {
+            self.waiting.remove(keyspace);
+        }
+    }
+
+    fn next_waiting(&mut self) -> Option<(Names, u32)> {
+        let (keyspace, tables) = self.waiting.first_key_value()?;
+        let (table, tries) = tables.first_key_value()?;
+        let next = ((Arc::clone(keyspace), Arc::clone(table)), *tries);
+        self.unwait(&next.0.0, &next.0.1);
+        Some(next)
     }
 
     /// Takes a key that was read, with the table's number.
     pub(crate) fn learn(&mut self, key: Arc<TableKey>, id: Option<TableId>) {
         let names = (Arc::clone(&key.keyspace), Arc::clone(&key.table));
         self.asked.retain(|asked| asked.names != names);
+        self.unwait(&names.0, &names.1);
         self.remove(&names.0, &names.1);
         self.serial += 1;
         self.len += 1;
@@ -128,9 +193,11 @@ impl TableKeys {
         }
     }
 
-    /// Forgets everything: schema events may have been missed.
+    /// Forgets all keys: schema events may have been missed. What was asked for stays wanted.
     pub(crate) fn clear(&mut self) {
-        *self = Self { serial: self.serial, ..Self::default() };
+        let before = std::mem::take(self);
+        let Self { asked, waiting, waiting_len, serial, .. } = before;
+        *self = Self { asked, waiting, waiting_len, serial, ..Self::default() };
     }
 
     /// Some keys from place `first` on, oldest first, and the place to go on at; `None` when there is no more.
@@ -186,7 +253,12 @@ mod tests {
     fn key(keyspace: &str, table: &str, name: &str) -> Arc<TableKey> {
         let column = KeyColumn { name: name.into(), kind: ColumnType::Int };
         let columns = Some(vec![column].into_boxed_slice());
-        Arc::new(TableKey { keyspace: keyspace.into(), table: table.into(), columns })
+        Arc::new(TableKey {
+            keyspace: keyspace.into(),
+            table: table.into(),
+            columns,
+            is_absent: false,
+        })
     }
 
     #[test]
@@ -206,7 +278,8 @@ mod tests {
     #[test]
     fn a_table_that_is_not_there_is_known_not_to_be() {
         let mut keys = TableKeys::default();
-        let absent = TableKey { keyspace: "ks".into(), table: "t".into(), columns: None };
+        let absent =
+            TableKey { keyspace: "ks".into(), table: "t".into(), columns: None, is_absent: true };
         keys.learn(Arc::new(absent), None);
         assert_eq!(keys.find("ks", "t").unwrap().columns(), None);
     }
@@ -228,6 +301,48 @@ mod tests {
         let asked = (0..200).filter(|table| keys.ask("ks", &table.to_string(), 7).is_some());
         assert_eq!(asked.count(), ASKED_MAX);
         assert!(keys.ask("ks", "199", ASK_AGAIN_US + 7).is_some());
+    }
+
+    #[test]
+    fn keys_that_found_no_room_are_asked_for_once_there_is_some() {
+        let mut keys = TableKeys::default();
+        let names: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+        let first: Vec<_> = names.iter().filter_map(|name| keys.ask("ks", name, 7)).collect();
+        assert_eq!((first.len(), keys.ask_waiting(8)), (ASKED_MAX, vec![]));
+        for (_, table) in &first {
+            keys.learn(key("ks", table, "k"), None);
+        }
+        let mut asked = first;
+        while let next = keys.ask_waiting(9)
+            && !next.is_empty()
+        {
+            assert!(next.len() <= ASKED_MAX);
+            next.iter().for_each(|(_, table)| keys.learn(key("ks", table, "k"), None));
+            asked.extend(next);
+        }
+        assert_eq!((asked.len(), keys.len, keys.waiting_len), (200, 200, 0));
+    }
+
+    #[test]
+    fn a_key_whose_question_is_lost_is_asked_for_a_few_times() {
+        let mut keys = TableKeys::default();
+        assert!(keys.ask("ks", "t", 0).is_some());
+        keys.clear();
+        let asked = |keys: &mut TableKeys, time: u64| keys.ask_waiting(time * ASK_AGAIN_US).len();
+        assert_eq!(keys.ask_waiting(ASK_AGAIN_US - 1), []);
+        let again: usize = (1..100).map(|time| asked(&mut keys, time)).sum();
+        assert_eq!(again + 1, usize::try_from(TRIES_MAX).unwrap());
+        assert!(keys.ask("ks", "t", 100 * ASK_AGAIN_US).is_some(), "a statement names it");
+        assert_eq!(asked(&mut keys, 101), 1);
+    }
+
+    #[test]
+    fn keys_that_wait_are_bounded() {
+        let mut keys = TableKeys::default();
+        for table in 0..5_000 {
+            keys.ask("ks", &table.to_string(), 0).into_iter().for_each(drop);
+        }
+        assert_eq!((keys.waiting_len, keys.asked.len()), (WAITING_MAX, ASKED_MAX));
     }
 
     #[test]

@@ -110,9 +110,15 @@ impl TableRoutes {
     }
 }
 
+/// Whether each node has its own tables of `keyspace`, on every server.
+#[must_use]
+pub fn is_of_each_node(keyspace: &str) -> bool {
+    OF_EACH_NODE.contains(&keyspace)
+}
+
 /// Why no key of a table of `keyspace` leads anywhere; `None` when it may.
 pub fn without_key(snapshot: &Snapshot, keyspace: &str) -> Option<Reason> {
-    if OF_EACH_NODE.contains(&keyspace) {
+    if is_of_each_node(keyspace) {
         return Some(Reason::LocalTable);
     }
     match snapshot.keyspace(keyspace) {
@@ -124,7 +130,7 @@ pub fn without_key(snapshot: &Snapshot, keyspace: &str) -> Option<Reason> {
 
 fn work_out(snapshot: &Snapshot, keyspace: &str, table: &str) -> TableRoute {
     let partitioner = Some(Partitioner::Murmur3);
-    if OF_EACH_NODE.contains(&keyspace) {
+    if is_of_each_node(keyspace) {
         return TableRoute { finder: Finder::EachNode, partitioner };
     }
     let Some(keyspace) = snapshot.keyspace(keyspace) else {

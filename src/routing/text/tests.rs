@@ -27,7 +27,15 @@ impl World {
         let id = tables.intern("ks", "t");
         let column = KeyColumn { name: "k".into(), kind: ColumnType::Int };
         let columns = Some(vec![column].into_boxed_slice());
-        keys.learn(Arc::new(TableKey { keyspace: "ks".into(), table: "t".into(), columns }), id);
+        keys.learn(
+            Arc::new(TableKey {
+                keyspace: "ks".into(),
+                table: "t".into(),
+                columns,
+                is_absent: false,
+            }),
+            id,
+        );
         let (routes, reader) = (TableRoutes::default(), TextReader::default());
         Self { keys, routes, snapshot, tables, reader }
     }

@@ -205,7 +205,8 @@ impl View {
     }
 
     fn tables(&self) -> Contents {
-        let rows = self.table_sums().into_iter().map(|((keyspace, table), sum)| {
+        let present = self.table_sums().into_iter().filter(|(_, sum)| sum.is_present);
+        let rows = present.map(|((keyspace, table), sum)| {
             let judged = sum.judged();
             ConsoleRow::default()
                 .text(keyspace)

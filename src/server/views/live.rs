@@ -142,7 +142,7 @@ fn lane_sum(view: &View, node: &Node) -> Value {
 /// The tables with the most requests.
 fn table_rows(view: &View) -> Vec<Value> {
     let mut tables: Vec<_> = view.table_sums().into_iter().collect();
-    tables.retain(|(_, sum)| sum.total() > 0);
+    tables.retain(|(_, sum)| sum.is_present && sum.total() > 0);
     tables.sort_by_key(|(_, sum)| Reverse(sum.total()));
     let row = |((keyspace, table), sum): ((&str, &str), TableSum)| {
         json!({

@@ -40,6 +40,8 @@ pub(crate) struct View {
 /// A table, as all workers together know it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TableSum {
+    /// Whether the schema has it, as far as a worker knows.
+    pub is_present: bool,
     /// How its replicas are found.
     pub found_by: FoundBy,
     /// Tablets that the worker knows which knows most of them.
@@ -133,18 +135,21 @@ impl StatementSum {
 }
 
 impl View {
-    /// Tables by keyspace and name.
+    /// Tables by keyspace and name, also those that were dropped: what was counted stays counted.
     #[must_use]
     pub(crate) fn table_sums(&self) -> BTreeMap<(&str, &str), TableSum> {
         let mut sums = BTreeMap::new();
         for view in self.workers.iter().flat_map(|worker| &worker.tables) {
-            let TableView { keyspace, table, found_by, tablets, requests, feedback } = view;
+            let TableView { keyspace, table, is_present, found_by, tablets, requests, feedback } =
+                view;
             let sum = sums.entry((&**keyspace, &**table)).or_insert_with(|| TableSum {
+                is_present: false,
                 found_by: *found_by,
                 tablets: 0,
                 requests: ByReason::default(),
                 feedback: Feedback::default(),
             });
+            sum.is_present |= is_present;
             sum.tablets = sum.tablets.max(*tablets);
             for (sum, count) in sum.requests.iter_mut().zip(requests) {
                 *sum += count;

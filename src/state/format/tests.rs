@@ -46,8 +46,14 @@ fn statement() -> Restored {
 
 fn records() -> Vec<Record> {
     let column = KeyColumn { name: "k".into(), kind: ColumnType::Int };
-    let key = TableKey { keyspace: "ks".into(), table: "t".into(), columns: Some([column].into()) };
-    let absent = TableKey { keyspace: "ks".into(), table: "gone".into(), columns: None };
+    let key = TableKey {
+        keyspace: "ks".into(),
+        table: "t".into(),
+        columns: Some([column].into()),
+        is_absent: false,
+    };
+    let absent =
+        TableKey { keyspace: "ks".into(), table: "gone".into(), columns: None, is_absent: false };
     let tablet = |first, last, shard| ReadTablet {
         first,
         last,

@@ -68,3 +68,59 @@ def cassandra_as_direct(stage):
     assert node_logs().count(NOT_PREPARED_ON) == before, "a node logged an ERROR"
     expected, got = payloads_of(stage.cassandra_nodes[0]), payloads_of(proxy.host)
     assert got == expected, (expected, got)
+
+
+# What is wrong with a statement about a table that the proxy answers itself, or would if it were there.
+WRONG = (
+    "SELECT nope FROM system.local",
+    "SELECT key, nope AS x FROM system.local WHERE key = 'local'",
+    "SELECT count(nope) FROM system.local",
+    "SELECT * FROM system.local WHERE nope = 1",
+    "SELECT * FROM system.local WHERE key = 'local' AND nope = 'x'",
+    "SELECT * FROM system.local WHERE key = 5",
+    "SELECT * FROM system.local WHERE key = true",
+    "SELECT * FROM system.local WHERE key = 0x00",
+    "SELECT * FROM system.local WHERE rack = 'x'",
+    "SELECT * FROM system.local LIMIT 0",
+    "SELECT nope FROM system.peers",
+    "SELECT * FROM system.peers WHERE nope = 1",
+    "SELECT * FROM system.peers WHERE peer = 5",
+    "SELECT * FROM system.peers WHERE peer = 'nope'",
+    "SELECT * FROM system.peers WHERE data_center = 'x'",
+    "SELECT * FROM system.peers WHERE peer = '10.0.0.1' AND data_center = 'x'",
+    "SELECT * FROM system.nope",
+    "SELECT * FROM nope.local",
+)
+
+
+def refusals_of(host):
+    """The ERROR for each wrong statement, as text and prepared."""
+    found = []
+    with direct.session(host, consistency="ONE", protocol_version=4) as s:
+        for text in WRONG:
+            for way in (s.execute, s.prepare):
+                try:
+                    said = str(list(way(text)) if way == s.execute else way(text))
+                except Exception as error:
+                    said = "%s: %s" % (type(error).__name__, error)
+                found.append((text, way.__name__, said))
+    return found
+
+
+def refuses_as_direct(contact, proxy):
+    expected, got = refusals_of(contact), refusals_of(proxy.host)
+    other = [(one[0], one[1], one[2][:200], two[2][:200]) for one, two in zip(expected, got) if one != two]
+    for pair in other:
+        log("differs:", *pair)
+    assert not other, "%d of %d refusals differ, %s first" % (len(other), len(expected), other[0])
+
+
+@case(deadline=300, needs=("cassandra",))
+def wrong_questions_about_the_node_are_refused_as_by_cassandra(stage):
+    refuses_as_direct(stage.cassandra_nodes[0], stage.proxy(stage.cassandra_nodes[0]))
+
+
+@case(deadline=120)
+def wrong_questions_about_the_node_are_refused_as_by_a_simulated_node(stage):
+    contact = stage.sim(1, 2).hosts[0]
+    refuses_as_direct(contact, stage.proxy(contact))

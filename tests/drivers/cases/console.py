@@ -111,6 +111,39 @@ def console_in_python_and_node(stage):
     assert "to_replica" in seen["columns"] and seen["key"] == ["keyspace_name", "table_name"], seen
 
 
+@case(deadline=120)
+def console_lists_the_tables_that_there_are(stage):
+    """Dropped through the proxy, dropped beside it, with their keyspace, and made anew."""
+    sim = stage.sim(3, 2)
+    proxy = stage.proxy(sim.hosts[0], "--workers", "2")
+    with direct.session(proxy.host, protocol_version=4) as s, direct.session(sim.hosts[1], protocol_version=4) as other:
+        def listed():
+            return {row.table_name for row in s.execute("SELECT * FROM shardlane.tables") if row.keyspace_name == "app"}
+
+        def counted():
+            return sum(row.requests for row in s.execute("SELECT * FROM shardlane.routing") if row.table_name == "a")
+
+        def use(*names):
+            for name in names:
+                s.execute("CREATE TABLE app.%s (k int PRIMARY KEY, v text)" % name)
+                s.execute(s.prepare("SELECT v FROM app.%s WHERE k = ?" % name), [1])
+
+        s.execute(direct.CREATE % ("app", 3, ""))
+        use("a", "b", "c")
+        until("all tables are listed", lambda: listed() == {"a", "b", "c"}, 10)
+        before = counted()
+        s.execute("DROP TABLE app.a")
+        until("the one that was dropped is gone", lambda: listed() == {"b", "c"}, 10)
+        assert counted() == before > 0, "its requests are not counted any more"
+        other.execute("DROP TABLE app.b")
+        until("the one that was dropped beside it is gone", lambda: listed() == {"c"}, 10)
+        use("a")
+        until("the one that was made anew is back", lambda: listed() == {"a", "c"}, 10)
+        assert counted() > before
+        other.execute("DROP KEYSPACE app")
+        until("all are gone with their keyspace", lambda: not listed(), 10)
+
+
 def shell(name, proxy, *statements):
     # The command of a Python is its interpreter; the shell lies beside it.
     python = install.EVERYTHING[name]()[0]

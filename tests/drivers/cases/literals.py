@@ -8,6 +8,7 @@ import time
 import uuid
 
 import direct
+from cases.texts import KEYS_OF_PARTS, create_keys_of_parts
 from stage import ROOT, case, lab, log, until
 
 # A line each: the type of the key, a constant, and its token; null where the server refuses the constant.
@@ -16,6 +17,8 @@ EACH = 70
 # Texts of each kind that have to be found in the traces.
 TRACES_LEAST = 150
 KEYS = 50
+# Keys of each type that has parts.
+PARTS = 12
 
 
 def quoted(text):
@@ -277,3 +280,45 @@ def texts_arrive_at_a_replica_of_real_cassandra(stage):
 def routed(proxy):
     return sum(v for name, v in proxy.metrics().items()
                if name.startswith("shardlane_routing_total") and "text_literal" in name)
+
+
+@case(deadline=300, needs=("cassandra",))
+def texts_whose_keys_have_parts_arrive_at_a_replica_of_real_cassandra(stage):
+    """Collections, tuples and types of the user's as keys: by the server's token of each, and its trace of the text."""
+    from cassandra.metadata import Murmur3Token
+    proxy = stage.proxy(stage.cassandra_nodes[0])
+    with direct.session(stage.cassandra_nodes[0], consistency="ONE") as judge, direct.session(proxy.host) as s:
+        create_keys_of_parts(judge, "parts", 1)
+
+        def is_read():
+            before = routed(proxy)
+            for table, (_, key) in KEYS_OF_PARTS.items():
+                s.execute("SELECT v FROM parts.%s WHERE k = %s" % (table, key(0)))
+            return routed(proxy) == before + len(KEYS_OF_PARTS)
+        until("every key is read", is_read, 30)
+        astray, seen, traced = [], set(), 0
+        for table, (_, key) in KEYS_OF_PARTS.items():
+            for n in range(PARTS):
+                future = s.execute_async("INSERT INTO parts.%s (k, v) VALUES (%s, %d)" % (table, key(n), n), trace=True)
+                future.result()
+                row = judge.execute("SELECT token(k), v FROM parts.%s WHERE k = %s" % (table, key(n))).one()
+                assert row and row[1] == n, (table, n)
+                owners = {host.address for host in judge.cluster.metadata.token_map.get_replicas("parts", Murmur3Token(row[0]))}
+                session = "SELECT coordinator FROM system_traces.sessions WHERE session_id = %s" % future.get_query_trace_ids()[0]
+                # A node drops some of its traces when it is busy.
+                found = next((found for found in (attempt(judge, session) for _ in range(20)) if found), None)
+                if found:
+                    traced += 1
+                    seen.add(found)
+                    astray += [(table, n, found, owners)] if found not in owners else []
+        log(traced, "texts traced,", len(astray), "astray, coordinators", sorted(seen))
+        assert traced >= PARTS * len(KEYS_OF_PARTS) // 2, "only %d texts left a trace" % traced
+        assert not astray, "%d of %d texts went astray: %s" % (len(astray), traced, astray[:3])
+        assert seen == set(stage.cassandra_nodes), "only %s were asked" % sorted(seen)
+
+
+def attempt(judge, session):
+    row = judge.execute(session).one()
+    if row is None:
+        time.sleep(0.1)
+    return row and row.coordinator

@@ -21,6 +21,7 @@ class Pair:
         direct.create_load_tables(s, keyspace, 3)
         self.write = s.prepare("INSERT INTO %s.ints (k, v) VALUES (?, ?)" % keyspace)
         self.read = s.prepare("SELECT v FROM %s.ints WHERE k = ?" % keyspace)
+        self.text = "SELECT v FROM %s.ints WHERE k = %%d" % keyspace
 
         keys, order = list(range(KEYS_OF_ALL_TABLETS)), random.Random(1)
 
@@ -32,12 +33,19 @@ class Pair:
             return proxy.metrics()["shardlane_tablet_map_entries"] >= TABLETS
         until("every tablet is known", all_known, 60)
 
-    def reads(self, count):
+        def key_known():
+            s.execute(self.text % 1)
+            return proxy.metrics()['shardlane_routing_total{reason="text_literal"}'] > 0
+        until("texts are read", key_known, 60)
+
+    def reads(self, count, by_text=False):
         """How long each of so many reads took, one after the other."""
         times = []
         for n in range(count):
+            k = n % KEYS
             begin = time.monotonic()
-            assert self.session.execute(self.read, (n % KEYS,)).one().v == n % KEYS
+            asked = (self.text % k, None) if by_text else (self.read, (k,))
+            assert self.session.execute(*asked).one().v == k
             times.append(time.monotonic() - begin)
         return sorted(times)
 
@@ -62,8 +70,11 @@ def slow_reads_have_a_second_copy_and_writes_never(stage):
         after = with_copies.reads(3 * KEYS)
         log("slowest reads without copies %.3f s, with them %.3f s" % (before[-1], after[-1]))
         assert after[-1] < slow_ms / 2000, "a read waited for the slow node: %.3f s" % after[-1]
+        by_text = with_copies.reads(KEYS, by_text=True)
+        log("slowest read by text %.3f s" % by_text[-1])
+        assert by_text[-1] < slow_ms / 2000, "a read by text waited for the slow node: %.3f s" % by_text[-1]
         copies = quick.metrics()['shardlane_routing_total{reason="speculative"}']
-        assert 0 < copies <= 3 * KEYS, copies
+        assert 0 < copies <= 4 * KEYS, copies
 
         for node in range(NODES):
             sim.post("/sim/nodes/%d/strain" % node, slow_ms=slow_ms if node == 0 else 0)

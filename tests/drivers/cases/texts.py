@@ -109,6 +109,50 @@ def texts_of_python(stage):
     were_executed(proxy)
 
 
+def create_keys_of_parts(s, keyspace, factor, more=""):
+    """Tables whose keys are collections, tuples and types of the user's."""
+    s.execute("DROP KEYSPACE IF EXISTS " + keyspace)
+    s.execute(direct.CREATE % (keyspace, factor, more))
+    s.execute('CREATE TYPE %s."Pair" (a int, b text)' % keyspace)
+    s.execute('CREATE TYPE %s.place (no frozen<"Pair">, town text)' % keyspace)
+    for table, (kind, _) in KEYS_OF_PARTS.items():
+        s.execute("CREATE TABLE %s.%s (k frozen<%s> PRIMARY KEY, v int)" % (keyspace, table, kind))
+
+
+# The type of a key, and how number n of it is written.
+KEYS_OF_PARTS = {
+    "tuples": ("tuple<int, text>", lambda n: "(%d, 'it''s %d')" % (n - 20, n)),
+    "lists": ("list<int>", lambda n: "[%d, 1, %d]" % (n, -n)),
+    "sets": ("set<int>", lambda n: "{%d, -1, 300}" % (n * 7 + 301)),
+    "words": ("set<text>", lambda n: "{'z', '%d', 'm', 'ß'}" % n),
+    "maps": ("map<int, text>", lambda n: "{%d: 'x', -1: 'longer %d', 5: ''}" % (n * 7 + 6, n)),
+    "places": ("place", lambda n: "{town: 'x%d', no: {a: %d, b: 'y'}}" % (n, n)),
+    "partial": ("place", lambda n: "{no: {b: 'y%d'}}" % n),
+    "lists_of_types": ('list<frozen<"Pair">>', lambda n: "[{a: %d, b: 'x'}, {b: 'y', a: 0}]" % n),
+}
+
+
+@in_each_mode("texts_whose_keys_have_parts_reach_their_shard", deadline=240, together=2)
+def texts_of_keys_of_parts(stage):
+    sim = stage.sim(NODES, SHARDS, TABLETS)
+    proxy = stage.proxy(sim.hosts[0])
+    with direct.session(proxy.host) as s:
+        create_keys_of_parts(s, "parts", 1, " AND tablets = {'enabled': false}")
+
+        def is_read():
+            before = proxy.metrics()['shardlane_routing_total{reason="text_literal"}']
+            for table, (_, key) in KEYS_OF_PARTS.items():
+                s.execute("SELECT v FROM parts.%s WHERE k = %s" % (table, key(0)))
+            return proxy.metrics()['shardlane_routing_total{reason="text_literal"}'] == before + len(KEYS_OF_PARTS)
+        until("every key is read", is_read, 30)
+        sim.reset()
+        for table, (_, key) in KEYS_OF_PARTS.items():
+            for n in range(KEYS // 5):
+                s.execute("INSERT INTO parts.%s (k, v) VALUES (%s, %d)" % (table, key(n), n))
+                assert s.execute("SELECT v FROM parts.%s WHERE k = %s" % (table, key(n))).one().v == n, (table, n)
+        judge(sim, "parts", KEYS // 5 * 2 * len(KEYS_OF_PARTS))
+
+
 @in_each_mode("texts_of_python_in_a_keyspace_reach_their_shard", deadline=240, together=2)
 def texts_in_a_keyspace(stage):
     """What is not qualified needs lanes in the keyspace: one to each node at first, to a shard when it is asked for."""

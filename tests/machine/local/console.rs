@@ -10,8 +10,9 @@ use cql::notation::{Reader, put_bytes, put_int, put_long_string, put_short, put_
 use cql::opcode::Opcode;
 use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle};
 use cql::response::rows::{Rows, put_rows};
-use shardlane::engine::action::Action;
+use shardlane::engine::action::{Action, TableFact};
 use shardlane::engine::client::ClientKey;
+use shardlane::engine::engine::Engine;
 use shardlane::engine::settings::{ConsoleSettings, EngineSettings};
 use shardlane::engine::verdict::LoginVerdict;
 use shardlane::facade::console::contents::{ConsoleRow, Contents};
@@ -19,7 +20,7 @@ use shardlane::facade::console::table::ConsoleTable;
 use shardlane::facade::tables::system_tables::OneNode;
 use shardlane::routing::decision::Reason;
 
-use crate::support::frames::{Frame, execute, frame, prepare, query, startup};
+use crate::support::frames::{Frame, execute, frame, prepare, query, schema_event, startup, void};
 use crate::support::rig::{Rig, settings as support_settings};
 
 /// A rig whose clients are shown a node.
@@ -329,4 +330,59 @@ fn of_clients_that_log_in_only_roles_that_are_named_see_the_console() {
     rig.send(app, &query(6, "DESCRIBE KEYSPACE shardlane"));
     assert_eq!(refusal(&rig.answer(app)).0, ErrorCode::UNAUTHORIZED);
     rig.finish();
+}
+
+#[test]
+fn a_table_that_was_dropped_is_listed_no_more_and_its_counts_stay() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.prepare_select(client, "tab", 9);
+    rig.send(client, &execute(5, &[9; 16], b"key "));
+    let (lane, request) = rig.request();
+    rig.result(lane, request.stream(), &void());
+    let seen = |rig: &mut Rig| {
+        let seen = rig.engine.inspect(&[ConsoleTable::Tables]);
+        let [table] = &seen.tables[..] else { panic!("{seen:?}") };
+        (table.is_present, table.requests.iter().sum::<u64>())
+    };
+    assert_eq!(seen(&mut rig), (true, 1));
+    let changes = [
+        ("DROPPED", Some("t"), false),
+        ("CREATED", Some("t"), true),
+        ("DROPPED", None, false),
+        ("CREATED", None, false),
+        ("CREATED", Some("t"), true),
+        ("CREATED", None, true),
+        ("UPDATED", Some("t"), true),
+    ];
+    for (change, table, is_present) in changes {
+        rig.input(|engine| engine.on_event(&schema_event(change, "tab", table)));
+        assert_eq!(seen(&mut rig), (is_present, 1), "{change} {table:?}");
+    }
+}
+
+#[test]
+fn a_table_whose_end_was_missed_is_asked_for_and_listed_no_more() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.prepare_select(client, "tab", 9);
+    rig.actions.clear();
+    rig.pass_time(1_000_000);
+    assert_eq!(keys_wanted(&mut rig), 0, "there is no reason to ask");
+    rig.input(Engine::on_events_missed);
+    rig.pass_time(1_000_000);
+    assert_eq!(keys_wanted(&mut rig), 1);
+    let is_present =
+        |rig: &mut Rig| rig.engine.inspect(&[ConsoleTable::Tables]).tables[0].is_present;
+    assert!(is_present(&mut rig));
+    rig.know_no_key("tab", "t");
+    assert!(!is_present(&mut rig));
+}
+
+fn keys_wanted(rig: &mut Rig) -> usize {
+    let is_key =
+        |action: &Action| matches!(action, Action::ReadTable(it) if it.wanted == TableFact::Key);
+    let wanted = rig.actions.iter().filter(|action| is_key(action)).count();
+    rig.actions.retain(|action| !is_key(action));
+    wanted
 }

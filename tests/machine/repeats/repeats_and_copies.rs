@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cql::column_type::ColumnType;
 use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
 use shardlane::engine::action::{LearnedTablet, PeerMessage};
@@ -176,6 +177,42 @@ fn a_slow_read_is_asked_of_another_replica_and_the_first_answer_wins() {
         assert_eq!(rig.engine.gauges().in_flight, 0);
         rig.finish();
     }
+}
+
+#[test]
+fn a_slow_read_by_text_is_asked_of_another_replica_if_it_names_one_partition() {
+    let mut rig = speculative();
+    let client = rig.clients[0];
+    rig.know_key("tab", "t", &[("k", ColumnType::Blob)]);
+    rig.send(client, &query(1, "SELECT v FROM tab.t WHERE k = 0x6b"));
+    let first = rig.request();
+    rig.pass_time(DELAY_US);
+    let second = rig.request();
+    assert_eq!(first.1.body, second.1.body);
+    assert_ne!(first.0, second.0);
+    rig.result(second.0, second.1.stream(), &rows(b"fast"));
+    assert_eq!(rig.answer(client).mark(), b"fast");
+    rig.result(first.0, first.1.stream(), &rows(b"late"));
+    assert!(rig.answers(client).is_empty());
+    assert_eq!((rig.decisions(Reason::TextLiteral), rig.decisions(Reason::Speculative)), (1, 1));
+
+    let others = [
+        "SELECT v FROM tab.t",
+        "SELECT v FROM tab.t WHERE k IN (0x6b, 0x6c)",
+        "SELECT v FROM tab.t WHERE token(k) > 5",
+        "SELECT v FROM tab.unknown WHERE k = 0x6b",
+        "INSERT INTO tab.t (k) VALUES (0x6b)",
+        "UPDATE tab.t SET v = 1 WHERE k = 0x6b IF EXISTS",
+    ];
+    for text in others {
+        rig.send(client, &query(2, text));
+        let (lane, request) = rig.request();
+        rig.pass_time(10 * DELAY_US);
+        assert!(rig.all_requests().is_empty(), "{text}");
+        rig.result(lane, request.stream(), &void());
+        rig.answer(client);
+    }
+    rig.finish();
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! The tablets of a table, read all at once when a statement first names it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use shardlane::engine::action::{Action, TableFact, TableRequest};
 use shardlane::routing::decision::Reason;
 use shardlane::topology::tablet_page::{ReadEnd, ReadTablet, TabletPage};
 
-use crate::support::frames::{execute, tablet_payload, void};
+use crate::support::frames::{execute, query, tablet_payload, void};
 use crate::support::rig::{Rig, host, snapshot, snapshot_with_copies, token};
+use cql::column_type::ColumnType;
 use cql::header::FLAG_PAYLOAD;
 use cql::opcode::Opcode;
 
@@ -96,13 +98,19 @@ fn only_tables_with_tablets_are_read_and_only_where_that_is_wanted() {
 }
 
 #[test]
-fn a_request_that_is_lost_is_made_again_when_a_tablet_is_missed() {
+fn a_request_that_is_lost_is_made_again_a_few_times_and_when_a_tablet_is_missed() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.prepare_select(client, "tab", 9);
     assert_eq!(wanted(&mut rig), [request()]);
     rig.pass_time(6 * SECOND_US);
-    assert_eq!(wanted(&mut rig), [], "no request misses anything");
+    assert_eq!(wanted(&mut rig), [request()], "though no request misses anything");
+    for wait_s in [10, 20, 40, 80] {
+        rig.pass_time(wait_s * SECOND_US);
+        assert_eq!(wanted(&mut rig), [request()], "after {wait_s} s");
+    }
+    rig.pass_time(600 * SECOND_US);
+    assert_eq!(wanted(&mut rig), [], "that is often enough");
     ask(&mut rig);
     rig.pass_time(SECOND_US);
     assert_eq!(wanted(&mut rig), [request()]);
@@ -305,7 +313,9 @@ fn tables_in_use_are_read_again_when_nodes_come_or_events_were_missed() {
 
     rig.input(|engine| engine.on_events_missed());
     rig.pass_time(SECOND_US);
-    assert_eq!(wanted(&mut rig), [], "it was not used since");
+    let key = TableRequest { wanted: TableFact::Key, ..request() };
+    assert_eq!(wanted(&mut rig), [key], "it was not used since");
+    rig.know_key("tab", "t", &[("k", ColumnType::Int)]);
     ask(&mut rig);
     rig.pass_time(2 * SECOND_US);
     assert_eq!(wanted(&mut rig), [request()]);
@@ -322,5 +332,33 @@ fn a_table_in_use_is_read_again_after_ten_minutes() {
     rig.input(|engine| engine.on_tablets_read(&page));
     rig.pass_time(1_200 * SECOND_US);
     assert_eq!(wanted(&mut rig), [], "it is not used");
+    rig.finish();
+}
+
+#[test]
+fn every_table_of_a_burst_has_its_key_read_though_it_is_named_once() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    for table in 0..200 {
+        let text = format!("SELECT v FROM tab.burst{table} WHERE k = 1");
+        rig.send(client, &query(1, &text));
+        let (lane, request) = rig.request();
+        rig.result(lane, request.stream(), &void());
+        rig.answer(client);
+    }
+    let lost = wanted(&mut rig);
+    assert_eq!(lost.len(), 64, "as many are asked for at the same time");
+    let mut read = BTreeSet::new();
+    for _ in 0..40 {
+        rig.pass_time(250_000);
+        for request in wanted(&mut rig) {
+            if request.wanted == TableFact::Key {
+                rig.know_key("tab", &request.table, &[("k", ColumnType::Int)]);
+                read.insert(request.table);
+            }
+        }
+    }
+    assert_eq!(read.len(), 200);
+    assert!(lost.iter().all(|request| read.contains(&request.table)), "and the lost ones again");
     rig.finish();
 }

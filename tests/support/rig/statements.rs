@@ -47,13 +47,19 @@ impl Rig {
             kind: kind.clone(),
         };
         let columns = Some(columns.iter().map(column).collect());
-        let key = TableKey { keyspace: keyspace.into(), table: table.into(), columns };
+        let key =
+            TableKey { keyspace: keyspace.into(), table: table.into(), columns, is_absent: false };
         self.input(|engine| engine.on_table_key(Arc::new(key)));
     }
 
     /// There is no such table.
     pub(crate) fn know_no_key(&mut self, keyspace: &str, table: &str) {
-        let key = TableKey { keyspace: keyspace.into(), table: table.into(), columns: None };
+        let key = TableKey {
+            keyspace: keyspace.into(),
+            table: table.into(),
+            columns: None,
+            is_absent: true,
+        };
         self.input(|engine| engine.on_table_key(Arc::new(key)));
     }
 

@@ -63,18 +63,39 @@ fn calls_markers_and_null_are_no_literals() {
 }
 
 #[test]
-fn collections_are_certain_where_their_order_is_written() {
+fn elements_of_sets_and_keys_of_maps_are_sorted_as_servers_do() {
     let int = || Box::new(ColumnType::Int);
     let two = [0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 9, 0, 0, 0, 4, 0, 0, 0, 1];
     assert_eq!(put("[9, 1]", &ColumnType::List(int())), Ok(two.to_vec()));
     assert_eq!(put("[]", &ColumnType::List(int())), Ok(vec![0; 4]));
     let set = ColumnType::Set(int());
     assert_eq!(put("{9}", &set), Ok(vec![0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 9]));
-    assert_eq!(put("{9, 1}", &set), Err(Uncertain));
+    let sorted = [0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 9];
+    assert_eq!(put("{9, 1}", &set), Ok(sorted.to_vec()));
+    assert_eq!(put("{3, 9, -1, 1}", &set), put("{-1, 1, 3, 9}", &set));
+    assert_eq!(put("{9, 1, 9}", &set), Err(Uncertain));
+    let words = ColumnType::Set(Box::new(ColumnType::Varchar));
+    assert_eq!(put("{'b', 'aa', ''}", &words), put("{'', 'aa', 'b'}", &words));
     let map = ColumnType::Map(int(), Box::new(ColumnType::Varchar));
     let entry = [0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 9, 0, 0, 0, 1, b'x'];
     assert_eq!(put("{9: 'x'}", &map), Ok(entry.to_vec()));
-    assert_eq!(put("{9: 'x', 1: 'y'}", &map), Err(Uncertain));
+    let entries = [
+        [0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 1, b'y'].as_slice(),
+        &[0, 0, 0, 4, 0, 0, 0, 9, 0, 0, 0, 1, b'x'],
+    ];
+    assert_eq!(put("{9: 'x', 1: 'y'}", &map), Ok(entries.concat()));
+    assert_eq!(
+        put("{9: 'x', 5: 'longer', 7: ''}", &map),
+        put("{5: 'longer', 7: '', 9: 'x'}", &map)
+    );
+    assert_eq!(put("{9: 'x', 9: 'y'}", &map), Err(Uncertain));
+    assert_eq!(put("{9, 1}", &map), Err(Uncertain));
+    assert_eq!(put("{9: 'x'}", &set), Err(Uncertain));
+    let many = |count: usize| {
+        let all: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+        put(&format!("{{{}}}", all.join(", ")), &set).is_ok()
+    };
+    assert!(many(SORTED_MAX) && !many(SORTED_MAX + 1));
     assert_eq!(put("{}", &map), Ok(vec![0; 4]));
     assert_eq!(put("[1 2]", &ColumnType::List(int())), Err(Uncertain));
     assert_eq!(put("[1, now()]", &ColumnType::List(int())), Err(Uncertain));
@@ -96,6 +117,13 @@ fn tuples_have_every_part_and_types_null_for_what_is_missing() {
     for wrong in ["{}", "{a: 1, b: 2}", "{a: 1, a: 2}", "{a: 1, c: 2}", "{a: now()}"] {
         assert_eq!(put(wrong, &udt), Err(Uncertain), "{wrong}");
     }
+}
+
+#[test]
+fn elements_that_servers_compare_by_parts_are_uncertain_if_there_are_several() {
+    let pairs = ColumnType::Set(Box::new(ColumnType::Tuple(vec![ColumnType::Int])));
+    assert!(put("{(1)}", &pairs).is_ok());
+    assert_eq!(put("{(1), (2)}", &pairs), Err(Uncertain));
 }
 
 #[test]

@@ -1,19 +1,23 @@
 //! A second copy of a slow read, at another replica; the first answer wins.
 //!
-//! Only for prepared SELECTs whose replicas are known, and only within the budget of repeated
-//! requests. The two copies are twins: whichever is answered orphans the other, whose late answer
+//! Only for SELECTs of one partition whose replicas are known, prepared or by text, and only within the budget
+//! of repeated requests. The two copies are twins: whichever is answered orphans the other, whose late answer
 //! is dropped. A copy that fails leaves the answer to the other.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::engine::core::core::Core;
 use crate::engine::core::pool_lanes::Preference;
-use crate::engine::pending::{LaneKey, Outgoing, Pending, Purpose, RequestOrigin};
-use crate::routing::decision::Reason;
+use crate::engine::pending::{LaneKey, Outgoing, Pending, Purpose, RequestOrigin, Subject};
+use crate::routing::decision::{Decision, Reason};
+use crate::routing::text::BoundText;
+use crate::topology::id::NodeId;
+use crate::upstream::lane::PoolId;
 use crate::upstream::stream_ids::StreamId;
 use cql::header::HEADER_LEN;
 use cql::opcode::Opcode;
 use cql::request::execute::Execute;
+use cql::request::query::Query;
 
 /// Reads that wait to be found slow; more are not copied.
 const WATCHED_MAX: usize = 65_536;
@@ -56,12 +60,12 @@ impl Hedging {
         self.watched.front().map(|watched| watched.due_us)
     }
 
-    /// A client's EXECUTE was sent.
+    /// A client's EXECUTE or QUERY was sent.
     pub(crate) fn watch(&mut self, core: &Core, copy: SentCopy, outgoing: &Outgoing) {
         let delay_us = core.settings.limits.speculative_delay_us;
         let client =
             matches!(outgoing.origin, RequestOrigin::Client { purpose: Purpose::Forward, .. });
-        let fresh = outgoing.is_read && outgoing.resent == 0 && outgoing.opcode == Opcode::Execute;
+        let fresh = outgoing.is_read && outgoing.resent == 0;
         if client && fresh && self.watched.len() < WATCHED_MAX {
             let due_us = outgoing.arrived_us + delay_us;
             self.watched.push_back(Watched { due_us, copy, origin: outgoing.origin });
@@ -90,7 +94,8 @@ impl Hedging {
         origin: RequestOrigin,
     ) -> Option<SlowRead> {
         let lane = core.lanes.get(copy.lane)?;
-        let (node, waiter) = (lane.route.node, lane.ids.waiter(StreamId(copy.stream)));
+        let (node, pool) = (lane.route.node, lane.route.pool);
+        let waiter = lane.ids.waiter(StreamId(copy.stream));
         // The id may be another request's by now, even of the same client on the same stream.
         let slow_us = core.now_us.saturating_sub(core.settings.limits.speculative_delay_us);
         let same = |pending: &&Pending| pending.origin == origin && pending.arrived_us <= slow_us;
@@ -99,21 +104,16 @@ impl Hedging {
             return None;
         }
         let base = core.base_of(origin);
-        let outgoing = Outgoing::again(pending, base);
+        let mut outgoing = Outgoing::again(pending, base);
         let frame = pending.frame.clone();
         let gone = matches!(origin, RequestOrigin::Client { to, .. } if core.clients.get(to.client).is_none());
-        let request = Execute::read(frame.get(HEADER_LEN..).unwrap_or_default()).ok()?;
-        let pool = core.pool_of_statement(base, request.id);
-        let is_in_keyspace = pool != base;
-        let preference = Preference { avoided: Some(node), is_in_keyspace, sticky: None };
-        let now_us = core.now_us;
-        let (router, lanes) = core.routing(pool, preference);
-        let routed = router.execute(&request, now_us, &lanes);
-        core.ask_for(pool, routed.missing);
-        core.read_tables(routed.unread.map(|unread| *unread));
-        let elsewhere = routed.decision.filter(|decision| {
-            matches!(decision.reason, Reason::TabletReplica | Reason::RingReplica)
-        });
+        let elsewhere = if outgoing.opcode == Opcode::Query {
+            // Its copy is no shape, even if it is one itself.
+            outgoing.subject = Subject::Unknown;
+            text_elsewhere(core, (pool, base), node, &frame)
+        } else {
+            statement_elsewhere(core, base, node, &frame)
+        };
         let lane = elsewhere.filter(|_| !gone)?.lane;
         Some(SlowRead { copy, lane, outgoing, frame })
     }
@@ -174,6 +174,54 @@ impl Hedging {
         self.twins.remove(&twin);
         Some(twin)
     }
+}
+
+/// Where else an EXECUTE may go than to `node`: to another replica.
+fn statement_elsewhere(
+    core: &mut Core,
+    base: PoolId,
+    node: NodeId,
+    frame: &[u8],
+) -> Option<Decision<LaneKey>> {
+    let request = Execute::read(frame.get(HEADER_LEN..).unwrap_or_default()).ok()?;
+    let pool = core.pool_of_statement(base, request.id);
+    let is_in_keyspace = pool != base;
+    let preference = Preference { avoided: Some(node), is_in_keyspace, sticky: None };
+    let now_us = core.now_us;
+    let (router, lanes) = core.routing(pool, preference);
+    let routed = router.execute(&request, now_us, &lanes);
+    core.ask_for(pool, routed.missing);
+    core.read_tables(routed.unread.map(|unread| *unread));
+    routed
+        .decision
+        .filter(|decision| matches!(decision.reason, Reason::TabletReplica | Reason::RingReplica))
+}
+
+/// The same of a QUERY, which was on a lane of `pool`.
+fn text_elsewhere(
+    core: &mut Core,
+    (pool, base): (PoolId, PoolId),
+    node: NodeId,
+    frame: &[u8],
+) -> Option<Decision<LaneKey>> {
+    let query = Query::read(frame.get(HEADER_LEN..).unwrap_or_default()).ok()?;
+    let keyspace = core.pools.keyspace(pool);
+    let asked = BoundText {
+        text: query.text,
+        values: query.parameters.values,
+        keyspace: keyspace.as_deref(),
+        now_us: core.now_us,
+    };
+    let place = core.router.read_text(&asked);
+    let is_in_keyspace = pool != base;
+    let preference = Preference { avoided: Some(node), is_in_keyspace, sticky: None };
+    let (router, lanes) = core.routing(pool, preference);
+    let choice = router.text(&place, query.parameters.consistency.is_serial(), &lanes);
+    core.ask_for(pool, choice.missing);
+    core.read_tables(place.unread);
+    choice
+        .decision
+        .filter(|decision| matches!(decision.reason, Reason::TextLiteral | Reason::TextBound))
 }
 
 /// No client waits for this copy any more; its stream id stays taken until it is answered.

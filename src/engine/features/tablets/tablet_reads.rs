@@ -9,14 +9,20 @@ use crate::engine::action::Action;
 use crate::engine::core::core::Core;
 use crate::engine::tally::Tally;
 use crate::routing::tables::read_times::{EndedReading, Pace, TabletsChange, Want};
+use crate::routing::tables::table_routes;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::TableId;
 use crate::topology::table_key::TableKey;
 use crate::topology::tablet::Tablet;
 use crate::topology::tablet_page::{ReadEnd, TabletPage};
 
+/// Tables that are asked for in one sweep, since they may have been dropped.
+const CONFIRMED_AT_ONCE: usize = 8;
+
 /// Asks for the tablets of which requests met unknown ones, and for those that may have changed.
 pub(crate) fn sweep(core: &mut Core) {
+    confirm_tables(core);
+    ask_waiting(core);
     for table in core.router.read_times.take_unknown() {
         core.want_tablets(table, Want::Unknown);
     }
@@ -32,11 +38,36 @@ pub(crate) fn sweep(core: &mut Core) {
     }
 }
 
-/// The partition key of a table was read, since a statement by text names the table.
+/// Asks for the keys that found no room before, and for those whose question was lost.
+fn ask_waiting(core: &mut Core) {
+    let questions = core.router.keys.ask_waiting(core.now_us);
+    core.read_tables(questions);
+}
+
+/// Asks whether tables still exist whose end may have been missed: a few at a time.
+fn confirm_tables(core: &mut Core) {
+    for _ in 0..CONFIRMED_AT_ONCE {
+        let Some(table) = core.router.tables.take_unconfirmed() else { return };
+        let Some((keyspace, name)) = core.router.tables.name(table) else { continue };
+        // The schema does not list all tables that each node has for itself.
+        if !table_routes::is_of_each_node(keyspace) {
+            let question = core.router.keys.ask(keyspace, name, core.now_us);
+            core.read_tables(question);
+        }
+    }
+}
+
+/// The partition key of a table was read: a statement by text names the table, or it may have been dropped.
 pub(crate) fn on_key(core: &mut Core, key: Arc<TableKey>) {
+    if let Some(table) = core.router.tables.get(&key.keyspace, &key.table)
+        && key.is_absent
+    {
+        core.forget_table(table, false);
+    }
     if let Some(table) = core.router.learn_key(key) {
         core.want_tablets(table, Want::Named);
     }
+    ask_waiting(core);
 }
 
 /// There is another picture of the cluster: the tablets of which tables may have changed with it.

@@ -253,6 +253,39 @@ fn an_unknown_column_is_refused_as_the_server_does() {
 }
 
 #[test]
+fn refusals_have_the_words_of_apache_cassandra_where_its_nodes_are() {
+    let refused = |version: &str, text: &str| {
+        let mut node = node();
+        let (name, cell) = ("release_version".to_owned(), Some(version.into()));
+        node.local.push(LocalColumn { name, kind: ColumnType::Varchar, cell });
+        let StatementText::Local(select) = classify(text, None) else { panic!("{text}") };
+        node.facade().prepare(&select, &[0; 16], 4).unwrap_err().text
+    };
+    let column = "SELECT nope FROM system.local";
+    let address = "SELECT * FROM system.peers WHERE peer = 'x'";
+    let words = ["Undefined column name nope in table system.local", "Unrecognized name nope"];
+    assert_eq!([refused("4.1.7", column), refused("3.0.8", column)], words);
+    let words =
+        ["Unable to make inet address from 'x'", "marshaling error: unable to make inet from 'x'"];
+    assert_eq!([refused("5.0.2", address), refused("3.0.8", address)], words);
+}
+
+#[test]
+fn wrong_conditions_are_refused_when_they_are_prepared_and_a_limit_of_none_when_it_is_run() {
+    let prepared = |text: &str| {
+        let StatementText::Local(select) = classify(text, None) else { panic!("{text}") };
+        facade().prepare(&select, &[0; 16], 4)
+    };
+    let constant = prepared("SELECT * FROM system.local WHERE key = 5").unwrap_err();
+    assert_eq!(constant.text, "Invalid INTEGER constant (5) for \"key\" of type text");
+    let filtering = prepared("SELECT * FROM system.local WHERE rack = 'r1'").unwrap_err();
+    assert_eq!(filtering, Refusal::needs_filtering());
+    let limit = "SELECT * FROM system.local LIMIT 0";
+    assert!(prepared(limit).is_ok());
+    assert_eq!(ask_with(limit, &[]).unwrap_err(), Refusal::limit());
+}
+
+#[test]
 fn aliases_counts_and_json_are_shown_as_the_server_does() {
     let message = ask("SELECT key, key AS k2, toJson(tokens), count(*) FROM system.local");
     assert_eq!(names(&message), ["key", "k2", "system.tojson(tokens)", "count"]);

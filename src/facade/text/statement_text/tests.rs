@@ -169,7 +169,7 @@ fn a_malformed_select_of_our_tables_is_refused_by_a_node() {
 fn no_text_shows_a_node_because_it_is_not_understood() {
     for text in [
         "SELECT * FROM system.local.x",
-        "SELECT * FROM system.local LIMIT 0",
+        "SELECT * FROM system.local LIMIT -1",
         "SELECT rpc_address, now() FROM system.local",
         "SELECT cast(\"host_id\" AS text) FROM system.local",
         "SELECT count(*), tokens, 1 FROM system.local",
@@ -203,7 +203,7 @@ fn other_statements_go_to_a_node() {
         "SELECT now() FROM system.local",
         "SELECT 1 FROM system.local",
         "SELECT key, FROM system.local",
-        "SELECT key FROM system.local LIMIT 0",
+        "SELECT key FROM system.local LIMIT -1",
         "SELECT key FROM system.local USING TIMEOUT 2",
         "SELECT JSON *, 1 FROM system.peers",
         "SELECT key AS k, * FROM system.local",

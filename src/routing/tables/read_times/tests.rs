@@ -32,6 +32,22 @@ fn a_table_is_asked_for_once_and_again_when_nothing_came() {
 }
 
 #[test]
+fn a_reading_that_is_lost_is_asked_for_a_few_times_though_nothing_wants_it_again() {
+    let mut times = ReadTimes::default();
+    assert!(times.ask(T, Want::Named, 0));
+    assert_eq!(times.due(ASK_AGAIN_US - 1, 0), []);
+    let seconds = (0..2_000).map(|second| second * 1_000_000);
+    let again: usize = seconds.map(|now_us| times.due(now_us, 0).len()).sum();
+    assert_eq!(again + 1, usize::try_from(TRIES_MAX).unwrap());
+
+    let later_us = 2_000_000_000;
+    assert!(times.ask(T, Want::Unknown, later_us));
+    assert_eq!(times.due(later_us + ASK_AGAIN_US, 0), [(T, TabletsChange::Time)]);
+    times.end(ReadEnd::Failed, later_us + ASK_AGAIN_US);
+    assert_eq!(times.due(2 * later_us, 0), [], "it was answered");
+}
+
+#[test]
 fn a_table_with_tablets_on_unknown_hosts_is_read_again_like_one_whose_tablets_move() {
     let mut times = ReadTimes::default();
     times.on_unplaced(T);
