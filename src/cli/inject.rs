@@ -136,6 +136,9 @@ pub fn inject(
 }
 
 fn serve(args: &InjectArgs, environment: Environment<'_>) -> anyhow::Result<()> {
+    let defaults = args.defaults();
+    // What contradicts itself is found here and not pod by pod; what is missing may be given by annotations.
+    defaults.check_contradictions().map_err(anyhow::Error::msg)?;
     // Only the log's settings matter, which come from the environment.
     let placeholder = BTreeMap::from([("contact_points", "127.0.0.1".to_owned())]);
     let settings = load::load(placeholder, None, environment).accept()?;
@@ -148,7 +151,7 @@ fn serve(args: &InjectArgs, environment: Environment<'_>) -> anyhow::Result<()> 
         let mut signals = Signals::listen().context("cannot listen to signals")?;
         let listener = TcpListener::bind(args.bind).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", args.bind))?;
-        let webhook = Webhook::new(listener, certificate, args.defaults());
+        let webhook = Webhook::new(listener, certificate, defaults);
         tracing::info!(address = %webhook.address()?, "the webhook listens");
         let stop = async move { while signals.next().await == ProcessSignal::Reload {} };
         webhook.serve(stop, Ending::default()).await;

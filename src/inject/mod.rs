@@ -5,6 +5,7 @@ pub mod choice;
 pub mod manifest;
 pub mod operation;
 pub mod plan;
+pub mod quantity;
 pub mod review;
 pub mod sidecar;
 pub mod workload;

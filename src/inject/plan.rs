@@ -100,7 +100,7 @@ fn wanted(
         let set = choice::of_annotation(name).and_then(|choice| choice.set(&mut sidecar, value));
         set.map_err(|fault| Plan::Refuse(format!("{PREFIX}{name} {fault}")))?;
     }
-    sidecar.check().map_err(|fault| Plan::Refuse(fault.to_owned()))?;
+    sidecar.check().map_err(Plan::Refuse)?;
     Ok(sidecar)
 }
 
@@ -187,9 +187,20 @@ impl Changes<'_> {
         };
         let place = place_of_sidecar(pod, sidecar.mode);
         inserted.extend(self.insert(pod, &["spec", list], (place, vec![sidecar.container()]))?);
-        inserted.extend(self.insert(pod, &["spec", "volumes"], (0, sidecar.volumes()))?);
+        inserted.extend(self.add_volumes(pod, sidecar.volumes())?);
         self.operations.extend(inserted);
         Ok(())
+    }
+
+    /// Volumes that the sidecar mounts; an API server takes no two of one name.
+    fn add_volumes(&mut self, pod: &Value, new: Vec<Value>) -> Result<Option<Operation>, String> {
+        let present = items(pod.pointer("/spec/volumes").unwrap_or(&Value::Null), "spec.volumes")?;
+        let is_ours =
+            |old: &&Value| name(old).is_some() && new.iter().any(|v| name(v) == name(old));
+        if let Some(taken) = present.iter().find(is_ours).and_then(name) {
+            return Err(format!("its pod has a volume {taken:?}, whose name the sidecar's needs"));
+        }
+        self.insert(pod, &["spec", "volumes"], (0, new))
     }
 
     /// The label by which the sidecar is found and scraped.

@@ -299,7 +299,32 @@ fn an_object_that_cannot_work_is_refused_with_its_reason() {
         (annotated("shardlane.dev/imge: a"), "did you mean shardlane.dev/image?"),
         (
             annotated("shardlane.dev/memory-limit: much"),
-            "shardlane.dev/memory-limit takes a quantity",
+            "shardlane.dev/memory-limit takes bytes, such as 64Mi or 0.5Gi, not \"much\"",
+        ),
+        (
+            annotated("shardlane.dev/memory-limit: 16Mi"),
+            "memory-request is 64Mi, which is more than memory-limit, 16Mi",
+        ),
+        (
+            annotated("shardlane.dev/memory-request: 1Gi"),
+            "memory-request is 1Gi, which is more than memory-limit, 256Mi",
+        ),
+        (
+            annotated("{shardlane.dev/memory-request: '0', shardlane.dev/memory-limit: '0'}"),
+            "memory-limit is 0: the sidecar needs 16Mi at least",
+        ),
+        (annotated("shardlane.dev/cpu-request: 250Mi"), "shardlane.dev/cpu-request takes CPUs"),
+        (
+            annotated("shardlane.dev/memory-request: 500m"),
+            "shardlane.dev/memory-request takes bytes",
+        ),
+        (
+            annotated("{shardlane.dev/port-env: P, shardlane.dev/contact-points-env: 'H,P'}"),
+            "the variable P is in contact-points-env and port-env twice",
+        ),
+        (
+            DEPLOYMENT.replace("name: data\n", "name: shardlane-state\n"),
+            "its pod has a volume \"shardlane-state\"",
         ),
         (annotated("shardlane.dev/username: app"), "username and password-secret belong together"),
         (
