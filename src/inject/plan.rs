@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::inject::choice::{self, INJECT, PREFIX};
 use crate::inject::operation::{Operation, PatchKind, PathPart};
-use crate::inject::sidecar::{CONTAINER, HOST, Mode, PORT, Sidecar, USER};
+use crate::inject::sidecar::{CONTAINER, HOST, Mode, PORT, PORTS, Sidecar, USER};
 
 /// Containers of service meshes through which a pod's connections go.
 const MESH_PROXIES: [&str; 3] = ["istio-proxy", "linkerd-proxy", "kuma-sidecar"];
@@ -82,8 +82,15 @@ fn wanted(
     let spec = spec.ok_or_else(|| Plan::Refuse("its pod has no spec".to_owned()))?;
     let lists = ["initContainers", "containers"].map(|key| spec.get(key).and_then(Value::as_array));
     let mut containers = lists.into_iter().flatten().flatten();
-    if containers.any(|container| name(container) == Some(CONTAINER)) {
+    if containers.clone().any(|container| name(container) == Some(CONTAINER)) {
         return Err(Plan::Leave("it has one already"));
+    }
+    // All containers of a pod share its addresses.
+    if let Some((container, port)) = containers.find_map(|c| Some((c, taken_port(c)?))) {
+        let container = name(container).unwrap_or_default();
+        let text =
+            format!("its container {container:?} listens on port {port}, as the sidecar would");
+        return Err(Plan::Refuse(text));
     }
     if spec.get("hostNetwork") == Some(&json!(true)) {
         let text = "its pod uses the host's network, whose port 9042 may be taken";
@@ -102,6 +109,20 @@ fn wanted(
     }
     sidecar.check().map_err(Plan::Refuse)?;
     Ok(sidecar)
+}
+
+/// A port of the sidecar that a container declares as its own.
+fn taken_port(container: &Value) -> Option<u16> {
+    let declared = container.get("ports").and_then(Value::as_array)?;
+    let is_tcp = |port: &&Value| {
+        matches!(port.get("protocol"), None | Some(Value::Null)) || port["protocol"] == "TCP"
+    };
+    let number = |port: &Value| port.get("containerPort").and_then(Value::as_u64);
+    declared
+        .iter()
+        .filter(is_tcp)
+        .filter_map(number)
+        .find_map(|number| PORTS.into_iter().find(|port| u64::from(*port) == number))
 }
 
 /// Whether a pod says that it runs on Windows only: by its system, or by the label of the nodes that it wants.

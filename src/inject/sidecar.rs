@@ -18,6 +18,9 @@ pub const HOST: &str = "127.0.0.1";
 /// The port there.
 pub const PORT: &str = "9042";
 
+/// Ports where it listens: that of clients and that of probes and metrics.
+pub const PORTS: [u16; 2] = [9042, 9380];
+
 /// Where probes and metrics are. The kubelet and the scraper come from outside of the pod.
 const ADMIN: &str = "0.0.0.0:9380";
 

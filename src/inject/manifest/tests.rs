@@ -283,24 +283,22 @@ fn a_pod_that_wants_none_has_none() {
     }
 }
 
+/// The Deployment with a line of annotations in its template.
+fn annotated(line: &str) -> String {
+    DEPLOYMENT
+        .replace("      labels:", &format!("      annotations:\n        {line}\n      labels:"))
+}
+
+fn assert_refused(cases: &[(String, &str)]) {
+    for (text, reason) in cases {
+        let refusal = refusal(text);
+        assert!(refusal.contains(reason), "{refusal}, wanted: {reason}\n{text}");
+    }
+}
+
 #[test]
-fn an_object_that_cannot_work_is_refused_with_its_reason() {
-    let annotated = |line: &str| {
-        DEPLOYMENT
-            .replace("      labels:", &format!("      annotations:\n        {line}\n      labels:"))
-    };
-    for (text, reason) in [
-        (
-            annotated("shardlane.dev/inject: perhaps"),
-            "takes \"enabled\" or \"disabled\", not \"perhaps\"",
-        ),
-        (annotated("shardlane.dev/inject: true"), "takes \"enabled\" or \"disabled\""),
-        (annotated("shardlane.dev/port: 9042"), "shardlane.dev/port is no text; put it in quotes"),
-        (annotated("shardlane.dev/imge: a"), "did you mean shardlane.dev/image?"),
-        (
-            annotated("shardlane.dev/memory-limit: much"),
-            "shardlane.dev/memory-limit takes bytes, such as 64Mi or 0.5Gi, not \"much\"",
-        ),
+fn a_pod_that_could_not_run_with_its_sidecar_is_refused() {
+    assert_refused(&[
         (
             annotated("shardlane.dev/memory-limit: 16Mi"),
             "memory-request is 64Mi, which is more than memory-limit, 16Mi",
@@ -326,6 +324,37 @@ fn an_object_that_cannot_work_is_refused_with_its_reason() {
             DEPLOYMENT.replace("name: data\n", "name: shardlane-state\n"),
             "its pod has a volume \"shardlane-state\"",
         ),
+        (
+            DEPLOYMENT.replace(
+                "        args:\n",
+                "        ports: [{containerPort: 80}, {containerPort: 9042, protocol: TCP}]\n        args:\n",
+            ),
+            "its container \"orders\" listens on port 9042, as the sidecar would",
+        ),
+        (
+            DEPLOYMENT.replace(
+                "      volumes:\n",
+                "      initContainers: [{name: fill, ports: [{containerPort: 9380}]}]\n      volumes:\n",
+            ),
+            "its container \"fill\" listens on port 9380",
+        ),
+    ]);
+}
+
+#[test]
+fn an_object_that_cannot_work_is_refused_with_its_reason() {
+    assert_refused(&[
+        (
+            annotated("shardlane.dev/inject: perhaps"),
+            "takes \"enabled\" or \"disabled\", not \"perhaps\"",
+        ),
+        (annotated("shardlane.dev/inject: true"), "takes \"enabled\" or \"disabled\""),
+        (annotated("shardlane.dev/port: 9042"), "shardlane.dev/port is no text; put it in quotes"),
+        (annotated("shardlane.dev/imge: a"), "did you mean shardlane.dev/image?"),
+        (
+            annotated("shardlane.dev/memory-limit: much"),
+            "shardlane.dev/memory-limit takes bytes, such as 64Mi or 0.5Gi, not \"much\"",
+        ),
         (annotated("shardlane.dev/username: app"), "username and password-secret belong together"),
         (
             DEPLOYMENT.replace("      volumes:\n", "      hostNetwork: true\n      volumes:\n"),
@@ -344,10 +373,7 @@ fn an_object_that_cannot_work_is_refused_with_its_reason() {
         (DEPLOYMENT.replace("paused: no", "paused: no: yes"), "not YAML: line 7"),
         ("kind: Pod\napiVersion: v1\nspec: 7\n".to_owned(), "pod \"\": its pod has no spec"),
         (format!("{}a{}", "[".repeat(200), "]".repeat(200)), "more than 100 levels"),
-    ] {
-        let refusal = refusal(&text);
-        assert!(refusal.contains(reason), "{refusal}, wanted: {reason}\n{text}");
-    }
+    ]);
     let nowhere = inject(DEPLOYMENT, &Sidecar::default()).unwrap_err().to_string();
     assert!(nowhere.contains("deployment \"orders\": neither contact points nor"), "{nowhere}");
 }
@@ -383,6 +409,7 @@ fn texts_in_any_form_are_changed_in_place() {
             "      initContainers:\n      - &m\n        name: a\n      - name: b",
         ),
         ("      # One is enough.", "      ? initContainers\n      : - name: a"),
+        ("        args:", "        ports: [{containerPort: 9042, protocol: UDP}]\n        args:"),
         ("        - name: data", "        -\n          name: data"),
         ("        - name: data", "        # Data.\n        - &data\n          name: data"),
     ] {

@@ -111,10 +111,11 @@ fn a_pod_that_an_api_server_would_refuse_with_a_sidecar_gets_none() {
         ),
     ] {
         let mut pod = asked("deployment-pod");
-        let place = pod.pointer_mut(pointer).unwrap();
-        match (place, value) {
-            (Value::Object(there), Value::Object(more)) => there.extend(more),
-            (place, value) => *place = value,
+        let (before, key) = pointer.rsplit_once('/').unwrap();
+        let members = pod.pointer_mut(before).unwrap().as_object_mut().unwrap();
+        match (members.get_mut(key), value) {
+            (Some(Value::Object(there)), Value::Object(more)) => there.extend(more),
+            (_, value) => drop(members.insert(key.to_owned(), value)),
         }
         let review = reviewed(&pod);
         assert!(
