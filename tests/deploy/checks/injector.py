@@ -351,11 +351,28 @@ def the_chart_takes_the_resources_that_the_webhook_takes():
 
 
 @test
+def the_alert_for_certificates_fires_when_the_chart_says():
+    for days, duration in ((14, "1009h"), (2, "168h"), (0.3, "24h")):
+        values = {"tls": {"certManager": {"enabled": True, "duration": duration}},
+                  "prometheusRule": {"enabled": True, "certificateDays": days}}
+        rules = [r for o in rendered(CHART, *with_values(values)) if o["kind"] == "PrometheusRule" for g in o["spec"]["groups"] for r in g["rules"]]
+        rule, = [r for r in rules if r["alert"] == "ShardlaneCertificateExpires"]
+        assert rule["expr"].endswith("- time() < %s * 86400" % days), rule
+
+
+@test
 def wrong_values_of_the_injector_fail_with_a_clear_message():
     good = {"tls": {"certManager": {"enabled": True}}}
     for change, wanted in [
             ({"tls": {}}, "where does the certificate come from"),
             ({"tls": {"secretName": "x"}}, "tls.caBundle must be, too"),
+            ({"tls": {"secretName": "x", "caBundle": "notbase64"}}, "caBundle.*does not match"),
+            ({"tls": {"secretName": "x", "caBundle": "bm90UEVN"}}, "caBundle is no certificate in PEM"),
+            ({"tls": {"certManager": {"enabled": True, "duration": "168h"}}}, "duration is 168h, .* which wants 14 days, would always fire"),
+            ({"tls": {"certManager": {"enabled": True, "duration": "1008h"}}}, "would always fire"),
+            ({"prometheusRule": {"certificateDays": 30}}, "duration is 2160h, .* which wants 30 days, would always fire"),
+            ({"prometheusRule": {"certificateDays": 0}}, "certificateDays.*exclusiveMinimum|certificateDays.*got 0"),
+            ({"logLevel": "loud"}, "logLevel.*'off', 'error', 'warn'"),
             ({"tls": {"certManager": {"enabled": True}, "secretName": "x"}}, "give one of them"),
             ({"sidecar": {"contact-pionts": "a"}}, "'contact-pionts' not allowed"),
             ({"sidecar": {"contact-points": "a b"}}, "contact-points.*does not match"),

@@ -31,6 +31,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and $tls.secretName (not $tls.caBundle) -}}
 {{- fail "tls.secretName is set, so tls.caBundle must be, too: the API server judges the certificate by it" -}}
 {{- end -}}
+{{- if and $tls.secretName (not (contains "-----BEGIN CERTIFICATE-----" (b64dec $tls.caBundle))) -}}
+{{- fail "tls.caBundle is no certificate in PEM, written in base64" -}}
+{{- end -}}
 {{- if not (or $tls.certManager.enabled $tls.secretName) -}}
 {{- fail "where does the certificate come from? Set tls.certManager.enabled, or tls.secretName and tls.caBundle" -}}
 {{- end -}}
