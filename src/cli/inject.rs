@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 use crate::config::load;
 use crate::config::origin::Environment;
 use crate::inject::choice::{self, InjectOption};
-use crate::inject::manifest;
+use crate::inject::manifest::{self, ManifestError};
 use crate::inject::sidecar::{Mode, Sidecar};
 use crate::platform::clock;
 use crate::server::signals::{ProcessSignal, Signals};
@@ -126,12 +126,15 @@ pub fn inject(
 ) -> anyhow::Result<()> {
     let Some(filename) = &args.filename else { return serve(args, environment) };
     let text = read(filename).with_context(|| format!("cannot read {}", filename.display()))?;
-    let injected = manifest::inject(&text, &args.defaults())?;
+    // Nothing can be reported when stderr itself fails.
+    let report =
+        |lines: &[String]| lines.iter().for_each(|line| drop(writeln!(io::stderr(), "{line}")));
+    let injected = manifest::inject(&text, &args.defaults()).inspect_err(|error| match error {
+        ManifestError::Refused { others, .. } => report(others),
+        ManifestError::Unreadable(_) => {}
+    })?;
     out.write_all(injected.text.as_bytes()).context("cannot write the manifests")?;
-    for line in injected.report {
-        // Nothing can be reported when stderr itself fails.
-        writeln!(io::stderr(), "{line}").ok();
-    }
+    report(&injected.report);
     Ok(())
 }
 

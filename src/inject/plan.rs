@@ -68,14 +68,18 @@ fn wanted(
     let annotations = ours(outer).chain(ours(pod.pointer("/metadata/annotations")));
     let annotations: Map<String, Value> =
         annotations.map(|(name, value)| (name.to_owned(), value.clone())).collect();
-    let asked = annotations.get(INJECT).map(|value| value.as_str().unwrap_or_default());
+    let fault = |name: &str, fault: &str| Plan::Refuse(format!("{PREFIX}{name} {fault}"));
+    if let Some((name, _)) = annotations.iter().find(|(_, value)| !value.is_string()) {
+        return Err(fault(name, "is no text; put it in quotes"));
+    }
+    let asked = annotations.get(INJECT).and_then(Value::as_str);
     match (asked, scope) {
         (Some("enabled" | "true"), _) | (None, Scope::All) => {}
         (Some("disabled" | "false"), _) => return Err(Plan::Leave("its annotation wants none")),
         (None, Scope::Annotated) => return Err(Plan::Leave("its annotations ask for none")),
         (Some(other), _) => {
-            let text = format!("{PREFIX}{INJECT} takes \"enabled\" or \"disabled\", not {other:?}");
-            return Err(Plan::Refuse(text));
+            let text = format!("takes \"enabled\" or \"disabled\", not {other:?}");
+            return Err(fault(INJECT, &text));
         }
     }
     let spec = pod.get("spec").and_then(Value::as_object);
@@ -101,11 +105,9 @@ fn wanted(
     }
     let mut sidecar = defaults.clone();
     for (name, value) in annotations.iter().filter(|(name, _)| *name != INJECT) {
-        let Some(value) = value.as_str() else {
-            return Err(Plan::Refuse(format!("{PREFIX}{name} is no text; put it in quotes")));
-        };
+        let value = value.as_str().unwrap_or_default();
         let set = choice::of_annotation(name).and_then(|choice| choice.set(&mut sidecar, value));
-        set.map_err(|fault| Plan::Refuse(format!("{PREFIX}{name} {fault}")))?;
+        set.map_err(|text| fault(name, &text))?;
     }
     sidecar.check().map_err(Plan::Refuse)?;
     Ok(sidecar)

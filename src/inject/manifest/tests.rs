@@ -2,16 +2,12 @@
 
 use super::*;
 
-fn defaults() -> Sidecar {
+pub(super) fn defaults() -> Sidecar {
     Sidecar { contact_points: Some("scylla-client.scylla.svc".to_owned()), ..Sidecar::default() }
 }
 
-fn injected(text: &str) -> Injected {
+pub(super) fn injected(text: &str) -> Injected {
     inject(text, &defaults()).unwrap_or_else(|error| panic!("{error}\n{text}"))
-}
-
-fn refusal(text: &str) -> String {
-    inject(text, &defaults()).expect_err("it was not refused").to_string()
 }
 
 /// The only document of a text.
@@ -32,7 +28,7 @@ fn names(pod: &Value, list: &str) -> Vec<String> {
     items.map(|items| items.iter().map(name).collect()).unwrap_or_default()
 }
 
-const DEPLOYMENT: &str = r#"# The shop's orders.
+pub(super) const DEPLOYMENT: &str = r#"# The shop's orders.
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -283,107 +279,72 @@ fn a_pod_that_wants_none_has_none() {
     }
 }
 
-/// The Deployment with a line of annotations in its template.
-fn annotated(line: &str) -> String {
-    DEPLOYMENT
-        .replace("      labels:", &format!("      annotations:\n        {line}\n      labels:"))
+#[test]
+fn an_alias_means_what_its_anchor_has() {
+    let aliased = DEPLOYMENT
+        .replace(
+            "  name: orders ",
+            "  annotations: &a\n    shardlane.dev/image: mine\n  name: orders ",
+        )
+        .replace("      labels:", "      annotations: *a\n      labels:")
+        .replace(
+            "        - {name: LOG",
+            "        - &other {name: OTHER}\n        - *other\n        - {name: LOG",
+        );
+    let sidecar = Sidecar { contact_points_env: vec!["HOSTS".to_owned()], ..defaults() };
+    let pod = template(&inject(&aliased, &sidecar).unwrap().text);
+    assert_eq!(pod["spec"]["initContainers"][0]["image"], "mine");
+    assert_eq!(pod["spec"]["containers"][0]["env"][0]["name"], "HOSTS");
+    let merged = DEPLOYMENT.replace("- {name: LOG,", "- {<<: {name: HOSTS}, ");
+    let pod = template(&inject(&merged, &sidecar).unwrap().text);
+    let wanted = serde_json::json!({"name": "HOSTS", "value": "127.0.0.1"});
+    assert_eq!(pod["spec"]["containers"][0]["env"][1], wanted);
+    // The text means 2 to the power of 30 items.
+    let mut bomb = "a0: &a0 [x, x]\n".to_owned();
+    for level in 1..30 {
+        bomb += &format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1);
+    }
+    let error = inject(&bomb, &defaults()).unwrap_err().to_string();
+    assert!(error.contains("its aliases stand for more than"), "{error}");
 }
 
-fn assert_refused(cases: &[(String, &str)]) {
-    for (text, reason) in cases {
-        let refusal = refusal(text);
-        assert!(refusal.contains(reason), "{refusal}, wanted: {reason}\n{text}");
+#[test]
+fn comments_in_an_entry_that_is_replaced_stay() {
+    let sidecar = Sidecar { port_env: vec!["DB".to_owned()], ..defaults() };
+    for (before, after) in [
+        (
+            "- name: DB # the db\n          value: foo # two",
+            "- name: DB # the db\n          value: \"9042\" # two",
+        ),
+        (
+            "- name: DB # the db\n          valueFrom:\n            fieldRef: {fieldPath: x}\n          # End.",
+            "- name: DB # the db\n          value: \"9042\"\n          # End.",
+        ),
+        (
+            "- value: foo # two\n          name: DB # one",
+            "- value: \"9042\" # two\n          name: DB # one",
+        ),
+        ("- name: DB # none", "- value: \"9042\"\n          name: DB # none"),
+        ("- {value: 'foo', name: 'DB'} # short", "- {value: \"9042\", name: 'DB'} # short"),
+        ("- {name: 'DB', valueFrom: {a: b}}", "- {name: 'DB', \"value\": \"9042\"}"),
+        ("- {name: 'DB'}", "- {\"value\": \"9042\", name: 'DB'}"),
+    ] {
+        let text = DEPLOYMENT.replace("- {name: LOG, value: \"info\"}", before);
+        let made = inject(&text, &sidecar).unwrap_or_else(|error| panic!("{error}\n{text}")).text;
+        assert!(made.contains(&format!("        {after}\n")), "{after}\n{made}");
     }
 }
 
-#[test]
-fn a_pod_that_could_not_run_with_its_sidecar_is_refused() {
-    assert_refused(&[
-        (
-            annotated("shardlane.dev/memory-limit: 16Mi"),
-            "memory-request is 64Mi, which is more than memory-limit, 16Mi",
-        ),
-        (
-            annotated("shardlane.dev/memory-request: 1Gi"),
-            "memory-request is 1Gi, which is more than memory-limit, 256Mi",
-        ),
-        (
-            annotated("{shardlane.dev/memory-request: '0', shardlane.dev/memory-limit: '0'}"),
-            "memory-limit is 0: the sidecar needs 16Mi at least",
-        ),
-        (annotated("shardlane.dev/cpu-request: 250Mi"), "shardlane.dev/cpu-request takes CPUs"),
-        (
-            annotated("shardlane.dev/memory-request: 500m"),
-            "shardlane.dev/memory-request takes bytes",
-        ),
-        (
-            annotated("{shardlane.dev/port-env: P, shardlane.dev/contact-points-env: 'H,P'}"),
-            "the variable P is in contact-points-env and port-env twice",
-        ),
-        (
-            DEPLOYMENT.replace("name: data\n", "name: shardlane-state\n"),
-            "its pod has a volume \"shardlane-state\"",
-        ),
-        (
-            DEPLOYMENT.replace(
-                "        args:\n",
-                "        ports: [{containerPort: 80}, {containerPort: 9042, protocol: TCP}]\n        args:\n",
-            ),
-            "its container \"orders\" listens on port 9042, as the sidecar would",
-        ),
-        (
-            DEPLOYMENT.replace(
-                "      volumes:\n",
-                "      initContainers: [{name: fill, ports: [{containerPort: 9380}]}]\n      volumes:\n",
-            ),
-            "its container \"fill\" listens on port 9380",
-        ),
-    ]);
-}
+pub(super) const POD: &str =
+    "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: a}]}}";
 
 #[test]
-fn an_object_that_cannot_work_is_refused_with_its_reason() {
-    assert_refused(&[
-        (
-            annotated("shardlane.dev/inject: perhaps"),
-            "takes \"enabled\" or \"disabled\", not \"perhaps\"",
-        ),
-        (annotated("shardlane.dev/inject: true"), "takes \"enabled\" or \"disabled\""),
-        (annotated("shardlane.dev/port: 9042"), "shardlane.dev/port is no text; put it in quotes"),
-        (annotated("shardlane.dev/imge: a"), "did you mean shardlane.dev/image?"),
-        (
-            annotated("shardlane.dev/memory-limit: much"),
-            "shardlane.dev/memory-limit takes bytes, such as 64Mi or 0.5Gi, not \"much\"",
-        ),
-        (annotated("shardlane.dev/username: app"), "username and password-secret belong together"),
-        (
-            DEPLOYMENT.replace("      volumes:\n", "      hostNetwork: true\n      volumes:\n"),
-            "host's network",
-        ),
-        (
-            DEPLOYMENT.replace("      volumes:\n", "      os: {name: windows}\n      volumes:\n"),
-            "for Windows",
-        ),
-        (DEPLOYMENT.replace("    spec:\n", "    spec: &pod\n"), "/initContainers has an anchor"),
-        (DEPLOYMENT.replace("    spec:\n", "    spec:\n      <<: {a: b}\n"), "a merge key"),
-        (
-            DEPLOYMENT.replace("containers:\n      - name", "containers:\n        name"),
-            "containers is no list",
-        ),
-        (DEPLOYMENT.replace("paused: no", "paused: no: yes"), "not YAML: line 7"),
-        ("kind: Pod\napiVersion: v1\nspec: 7\n".to_owned(), "pod \"\": its pod has no spec"),
-        (format!("{}a{}", "[".repeat(200), "]".repeat(200)), "more than 100 levels"),
-    ]);
-    let nowhere = inject(DEPLOYMENT, &Sidecar::default()).unwrap_err().to_string();
-    assert!(nowhere.contains("deployment \"orders\": neither contact points nor"), "{nowhere}");
-}
-
-#[test]
-fn refusals_are_reported_all_at_once() {
-    let bad = DEPLOYMENT.replace("    spec:\n", "    spec: &pod\n");
-    let text = format!("{bad}---\n{}", bad.replace("name: orders   ", "name: other   "));
-    let refusal = refusal(&text);
-    assert!(refusal.contains("\"orders\"") && refusal.contains("\"other\""), "{refusal}");
+fn an_item_of_a_typed_list_has_the_kind_of_the_list() {
+    let list = "apiVersion: v1\nkind: PodList\nitems:\n- {metadata: {name: p}, spec: {containers: [{name: a}]}}\n";
+    let made = injected(list);
+    assert_eq!(made.report, ["pod \"p\" injected"]);
+    let list = list.replace("kind: PodList", "kind: List");
+    assert_eq!(injected(&list).report, ["object \"p\" skipped: it has no pods"]);
 }
 
 #[test]
