@@ -57,7 +57,8 @@ ROWS = [
         ("Hit rate in time", "The server's own word: answers that said nothing of a wrong shard, and all that could have.",
          "percentunit", "graph", [(HIT_RATE, "hit rate")]),
         ("Misses by table", "Answers by which the server named a better shard. Each teaches a tablet.", "reqps", "graph",
-         [(total(rate("shardlane_tablet_feedback_total"), "table"), "{{table}}")]),
+         [(total(rate("shardlane_tablet_feedback_total"), "table"), "{{table}}"),
+          (total(rate("shardlane_text_tablet_feedback_total"), "table"), "{{table}}, texts")]),
         ("Decisions by reason", "tablet_replica, ring_replica and lwt_primary went to a replica's shard; docs/operations.md "
          "says what to do about the others.", "reqps", "stack", [(total(rate("shardlane_routing_total"), "reason"), "{{reason}}")]),
         ("Known tablets", "Each worker learns its own.", "short", "graph",

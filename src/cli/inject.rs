@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 use crate::config::load;
 use crate::config::origin::Environment;
 use crate::inject::choice::{self, InjectOption};
-use crate::inject::manifest;
+use crate::inject::manifest::{self, ManifestError};
 use crate::inject::sidecar::{Mode, Sidecar};
 use crate::platform::clock;
 use crate::server::signals::{ProcessSignal, Signals};
@@ -126,16 +126,22 @@ pub(crate) fn inject(
 ) -> anyhow::Result<()> {
     let Some(filename) = &args.filename else { return serve(args, environment) };
     let text = read(filename).with_context(|| format!("cannot read {}", filename.display()))?;
-    let injected = manifest::inject(&text, &args.defaults())?;
+    // Nothing can be reported when stderr itself fails.
+    let report =
+        |lines: &[String]| lines.iter().for_each(|line| drop(writeln!(io::stderr(), "{line}")));
+    let injected = manifest::inject(&text, &args.defaults()).inspect_err(|error| match error {
+        ManifestError::Refused { others, .. } => report(others),
+        ManifestError::Unreadable(_) => {}
+    })?;
     out.write_all(injected.text.as_bytes()).context("cannot write the manifests")?;
-    for line in injected.report {
-        // Nothing can be reported when stderr itself fails.
-        writeln!(io::stderr(), "{line}").ok();
-    }
+    report(&injected.report);
     Ok(())
 }
 
 fn serve(args: &InjectArgs, environment: Environment<'_>) -> anyhow::Result<()> {
+    let defaults = args.defaults();
+    // What contradicts itself is found here and not pod by pod; what is missing may be given by annotations.
+    defaults.check_contradictions().map_err(anyhow::Error::msg)?;
     // Only the log's settings matter, which come from the environment.
     let placeholder = BTreeMap::from([("contact_points", "127.0.0.1".to_owned())]);
     let settings = load::load(placeholder, None, environment).accept()?;
@@ -148,7 +154,7 @@ fn serve(args: &InjectArgs, environment: Environment<'_>) -> anyhow::Result<()> 
         let mut signals = Signals::listen().context("cannot listen to signals")?;
         let listener = TcpListener::bind(args.bind).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", args.bind))?;
-        let webhook = Webhook::new(listener, certificate, args.defaults());
+        let webhook = Webhook::new(listener, certificate, defaults);
         tracing::info!(address = %webhook.address()?, "the webhook listens");
         let stop = async move { while signals.next().await == ProcessSignal::Reload {} };
         webhook.serve(stop, Ending::default()).await;

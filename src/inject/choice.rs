@@ -2,6 +2,7 @@
 
 use strsim::damerau_levenshtein;
 
+use crate::inject::quantity::{cpu_thousandths, memory_bytes};
 use crate::inject::sidecar::{Mode, Sidecar};
 
 /// What the names of our labels and annotations begin with.
@@ -34,8 +35,10 @@ enum Takes {
     Name,
     /// Names of variables, separated by commas.
     Variables,
-    /// Bytes or CPUs.
-    Quantity,
+    /// CPUs, to the thousandth.
+    Cpu,
+    /// Bytes.
+    Memory,
     /// Any text without white space.
     Word,
 }
@@ -49,21 +52,22 @@ impl Takes {
                 && !text.contains(|c: char| c.is_whitespace() || c.is_control())
         };
         let is_name = |text: &str| {
-            let is_part =
-                |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
-            is_word(text) && text.len() <= 253 && text.chars().all(is_part)
+            let is_end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+            let is_label = |label: &str| {
+                label.starts_with(is_end)
+                    && label.ends_with(is_end)
+                    && label.chars().all(|c| is_end(c) || c == '-')
+            };
+            text.len() <= 253 && text.split('.').all(is_label)
         };
         let is_variable = |text: &str| {
             let is_part = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
             is_word(text)
                 && !text.starts_with(|c: char| c.is_ascii_digit())
+                // An API server takes them for ways through folders.
+                && text != "."
+                && !text.starts_with("..")
                 && text.chars().all(is_part)
-        };
-        let is_quantity = |text: &str| {
-            let units = ["", "m", "k", "M", "G", "Ki", "Mi", "Gi"];
-            let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-            let (number, unit) = text.split_at(end);
-            number.parse::<f64>().is_ok_and(f64::is_finite) && units.contains(&unit)
         };
         let (is_good, wanted) = match self {
             Self::Mode => (Mode::from_word(value).is_some(), "native or classic"),
@@ -73,7 +77,8 @@ impl Takes {
             Self::Variables => {
                 (value.split(',').all(is_variable), "names of variables, separated by commas")
             }
-            Self::Quantity => (is_quantity(value), "a quantity, such as 250m or 64Mi"),
+            Self::Cpu => (cpu_thousandths(value).is_some(), "CPUs, such as 250m or 0.5"),
+            Self::Memory => (memory_bytes(value).is_some(), "bytes, such as 64Mi or 0.5Gi"),
             Self::Word => (is_word(value), "a text without white space"),
         };
         (!is_good).then_some(wanted)
@@ -170,21 +175,21 @@ pub(crate) const ALL: &[InjectOption] = &[
         name: "cpu-request",
         value_name: "QUANTITY",
         what: "CPU that is reserved for the sidecar",
-        takes: Takes::Quantity,
+        takes: Takes::Cpu,
         set: |sidecar, value| value.clone_into(&mut sidecar.cpu_request),
     },
     InjectOption {
         name: "memory-request",
         value_name: "QUANTITY",
         what: "Memory that is reserved for the sidecar",
-        takes: Takes::Quantity,
+        takes: Takes::Memory,
         set: |sidecar, value| value.clone_into(&mut sidecar.memory_request),
     },
     InjectOption {
         name: "memory-limit",
         value_name: "QUANTITY",
         what: "Memory that the sidecar may take at most",
-        takes: Takes::Quantity,
+        takes: Takes::Memory,
         set: |sidecar, value| value.clone_into(&mut sidecar.memory_limit),
     },
 ];
@@ -232,9 +237,15 @@ mod tests {
             ("contact-points", "a", "--admin"),
             ("port", "9142", "0"),
             ("config-map", "settings-7f", "Settings"),
+            ("config-map", "a.b-c", "a..b"),
+            ("password-secret", "a", "-a"),
+            ("tls-secret", "9", "a-"),
             ("contact-points-env", "CASSANDRA_CONTACT_POINTS,HOSTS", "A B"),
             ("port-env", "_P", "1P"),
+            ("port-env", ".P", "..P"),
             ("cpu-request", "0.5", "half"),
+            ("cpu-request", "250m", "250Mi"),
+            ("memory-request", "64Mi", "500m"),
             ("memory-limit", "256Mi", "256MB"),
             ("memory-limit", "1", ""),
             ("username", "orders", "a\u{7}"),

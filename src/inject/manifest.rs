@@ -25,28 +25,44 @@ pub(crate) struct Injected {
 pub(crate) enum ManifestError {
     /// It is no YAML.
     #[error("not YAML: {0}")]
-    Unreadable(#[from] ReadError),
+    Unreadable(ReadError),
     /// Objects that may want a sidecar cannot get one.
-    #[error("{}", .0.join("\n  "))]
-    Refused(Vec<String>),
+    #[error("{}", refused.join("\n  "))]
+    Refused {
+        /// One line for each of them.
+        refused: Vec<String>,
+        /// One line for each other object.
+        others: Vec<String>,
+    },
 }
 
 /// Adds a sidecar to the template of each pod that does not refuse it. Documents and objects without pods stay as they
 /// are, byte by byte, and so does all else but the lines that are new.
 pub(crate) fn inject(text: &str, defaults: &Sidecar) -> Result<Injected, ManifestError> {
-    let (mut report, mut refused) = (Vec::new(), Vec::new());
+    let (mut report, mut refused, mut others) = (Vec::new(), Vec::new(), Vec::new());
     let (mut edits, mut wanted) = (Vec::new(), Vec::new());
-    for document in documents(text)? {
+    for document in documents(text).map_err(ManifestError::Unreadable)? {
         let before = document.to_json();
         let mut after = before.clone();
         for object in objects(&before) {
             let title = object.title();
-            match plan_object(&before, &object, defaults) {
-                Plan::Leave(why) => report.push(format!("{title} skipped: {why}")),
+            let planned =
+                match object.template().and_then(|_| repeated_key(text, &document, &object)) {
+                    Some(fault) => Plan::Refuse(fault),
+                    None => plan_object(&before, &object, defaults),
+                };
+            match planned {
+                Plan::Leave(why) => {
+                    report.push(format!("{title} skipped: {why}"));
+                    others.push(format!("{title} skipped: {why}"));
+                }
                 Plan::Refuse(why) => refused.push(format!("{title}: {why}")),
                 Plan::Change(operations) => {
                     match edit_all(text, &document, &operations, &mut after) {
-                        Ok(more) => edits.extend(more),
+                        Ok(more) => {
+                            edits.extend(more);
+                            others.push(format!("{title} not injected: nothing is written"));
+                        }
                         Err(error) => refused.push(format!("{title}: {error}")),
                     }
                     report.push(format!("{title} injected"));
@@ -61,13 +77,28 @@ pub(crate) fn inject(text: &str, defaults: &Sidecar) -> Result<Injected, Manifes
         wanted.push(after);
     }
     if !refused.is_empty() {
-        return Err(ManifestError::Refused(refused));
+        return Err(ManifestError::Refused { refused, others });
     }
-    let form = || ManifestError::Refused(vec!["the text cannot be changed in place".to_owned()]);
-    let text = apply(text, edits).ok_or_else(form)?;
     // What was written must mean what was planned, however strange the text is.
-    let written: Vec<Value> = documents(&text)?.iter().map(YamlNode::to_json).collect();
-    if written == wanted { Ok(Injected { text, report }) } else { Err(form()) }
+    let is_planned = |new: &String| {
+        let written = documents(new).ok();
+        written.is_some_and(|all| all.iter().map(YamlNode::to_json).eq(wanted.iter().cloned()))
+    };
+    match apply(text, edits).filter(is_planned) {
+        Some(text) => Ok(Injected { text, report }),
+        None => {
+            let refused = vec!["the text cannot be changed in place".to_owned()];
+            Err(ManifestError::Refused { refused, others })
+        }
+    }
+}
+
+/// What is wrong with an object in which a key stands twice: readers take the one or the other, or refuse it.
+fn repeated_key(text: &str, document: &YamlNode, object: &Object<'_>) -> Option<String> {
+    let node = object.path.iter().try_fold(document, |node, step| node.child(step))?;
+    let key = node.repeated_key()?;
+    let line = text.get(..key.start)?.matches('\n').count() + 1;
+    Some(format!("line {line}: the key {:?} is there twice", key.text().unwrap_or_default()))
 }
 
 fn plan_object(document: &Value, object: &Object<'_>, defaults: &Sidecar) -> Plan {
@@ -98,5 +129,7 @@ fn edit_all(
     operations.iter().map(change).collect()
 }
 
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod tests;

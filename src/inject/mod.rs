@@ -5,6 +5,7 @@ pub(crate) mod choice;
 pub(crate) mod manifest;
 pub(crate) mod operation;
 pub(crate) mod plan;
+pub(crate) mod quantity;
 pub(crate) mod review;
 pub(crate) mod sidecar;
 pub(crate) mod workload;

@@ -112,6 +112,21 @@ pub(crate) fn pointer(path: &[PathPart]) -> String {
     path.iter().map(part).collect()
 }
 
+/// A path as people write it: `spec.containers[0].env`.
+#[must_use]
+pub(crate) fn readable(path: &[PathPart]) -> String {
+    let part = |step: &PathPart| match step {
+        PathPart::Key(key) if key.contains(['.', '/']) => format!("[{key:?}]"),
+        PathPart::Key(key) => format!(".{key}"),
+        PathPart::Index(index) => format!("[{index}]"),
+    };
+    let text: String = path.iter().map(part).collect();
+    match text.strip_prefix('.').unwrap_or(&text) {
+        "" => "the document".to_owned(),
+        text => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::inject::choice::{self, INJECT, PREFIX};
 use crate::inject::operation::{Operation, PatchKind, PathPart};
-use crate::inject::sidecar::{CONTAINER, HOST, Mode, PORT, Sidecar, USER};
+use crate::inject::sidecar::{CONTAINER, HOST, Mode, PORT, PORTS, Sidecar, USER};
 
 /// Containers of service meshes through which a pod's connections go.
 const MESH_PROXIES: [&str; 3] = ["istio-proxy", "linkerd-proxy", "kuma-sidecar"];
@@ -70,22 +70,33 @@ fn wanted(
     let annotations = ours(outer).chain(ours(pod.pointer("/metadata/annotations")));
     let annotations: Map<String, Value> =
         annotations.map(|(name, value)| (name.to_owned(), value.clone())).collect();
-    let asked = annotations.get(INJECT).map(|value| value.as_str().unwrap_or_default());
+    let fault = |name: &str, fault: &str| Plan::Refuse(format!("{PREFIX}{name} {fault}"));
+    if let Some((name, _)) = annotations.iter().find(|(_, value)| !value.is_string()) {
+        return Err(fault(name, "is no text; put it in quotes"));
+    }
+    let asked = annotations.get(INJECT).and_then(Value::as_str);
     match (asked, scope) {
         (Some("enabled" | "true"), _) | (None, Scope::All) => {}
         (Some("disabled" | "false"), _) => return Err(Plan::Leave("its annotation wants none")),
         (None, Scope::Annotated) => return Err(Plan::Leave("its annotations ask for none")),
         (Some(other), _) => {
-            let text = format!("{PREFIX}{INJECT} takes \"enabled\" or \"disabled\", not {other:?}");
-            return Err(Plan::Refuse(text));
+            let text = format!("takes \"enabled\" or \"disabled\", not {other:?}");
+            return Err(fault(INJECT, &text));
         }
     }
     let spec = pod.get("spec").and_then(Value::as_object);
     let spec = spec.ok_or_else(|| Plan::Refuse("its pod has no spec".to_owned()))?;
     let lists = ["initContainers", "containers"].map(|key| spec.get(key).and_then(Value::as_array));
     let mut containers = lists.into_iter().flatten().flatten();
-    if containers.any(|container| name(container) == Some(CONTAINER)) {
+    if containers.clone().any(|container| name(container) == Some(CONTAINER)) {
         return Err(Plan::Leave("it has one already"));
+    }
+    // All containers of a pod share its addresses.
+    if let Some((container, port)) = containers.find_map(|c| Some((c, taken_port(c)?))) {
+        let container = name(container).unwrap_or_default();
+        let text =
+            format!("its container {container:?} listens on port {port}, as the sidecar would");
+        return Err(Plan::Refuse(text));
     }
     if spec.get("hostNetwork") == Some(&json!(true)) {
         let text = "its pod uses the host's network, whose port 9042 may be taken";
@@ -96,14 +107,26 @@ fn wanted(
     }
     let mut sidecar = defaults.clone();
     for (name, value) in annotations.iter().filter(|(name, _)| *name != INJECT) {
-        let Some(value) = value.as_str() else {
-            return Err(Plan::Refuse(format!("{PREFIX}{name} is no text; put it in quotes")));
-        };
+        let value = value.as_str().unwrap_or_default();
         let set = choice::of_annotation(name).and_then(|choice| choice.set(&mut sidecar, value));
-        set.map_err(|fault| Plan::Refuse(format!("{PREFIX}{name} {fault}")))?;
+        set.map_err(|text| fault(name, &text))?;
     }
-    sidecar.check().map_err(|fault| Plan::Refuse(fault.to_owned()))?;
+    sidecar.check().map_err(Plan::Refuse)?;
     Ok(sidecar)
+}
+
+/// A port of the sidecar that a container declares as its own.
+fn taken_port(container: &Value) -> Option<u16> {
+    let declared = container.get("ports").and_then(Value::as_array)?;
+    let is_tcp = |port: &&Value| {
+        matches!(port.get("protocol"), None | Some(Value::Null)) || port["protocol"] == "TCP"
+    };
+    let number = |port: &Value| port.get("containerPort").and_then(Value::as_u64);
+    declared
+        .iter()
+        .filter(is_tcp)
+        .filter_map(number)
+        .find_map(|number| PORTS.into_iter().find(|port| u64::from(*port) == number))
 }
 
 /// Whether a pod says that it runs on Windows only: by its system, or by the label of the nodes that it wants.
@@ -189,9 +212,20 @@ impl Changes<'_> {
         };
         let place = place_of_sidecar(pod, sidecar.mode);
         inserted.extend(self.insert(pod, &["spec", list], place, vec![sidecar.container()])?);
-        inserted.extend(self.insert(pod, &["spec", "volumes"], 0, sidecar.volumes())?);
+        inserted.extend(self.add_volumes(pod, sidecar.volumes())?);
         self.operations.extend(inserted);
         Ok(())
+    }
+
+    /// Volumes that the sidecar mounts; an API server takes no two of one name.
+    fn add_volumes(&mut self, pod: &Value, new: Vec<Value>) -> Result<Option<Operation>, String> {
+        let present = items(pod.pointer("/spec/volumes").unwrap_or(&Value::Null), "spec.volumes")?;
+        let is_ours =
+            |old: &&Value| name(old).is_some() && new.iter().any(|v| name(v) == name(old));
+        if let Some(taken) = present.iter().find(is_ours).and_then(name) {
+            return Err(format!("its pod has a volume {taken:?}, whose name the sidecar's needs"));
+        }
+        self.insert(pod, &["spec", "volumes"], 0, new)
     }
 
     /// The label by which the sidecar is found and scraped.

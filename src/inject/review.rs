@@ -18,7 +18,7 @@ const WARNING_BYTES_MAX: usize = 256;
 pub(crate) enum ReviewError {
     /// No JSON.
     #[error("not JSON: {0}")]
-    Unreadable(#[from] serde_json::Error),
+    Unreadable(serde_json::Error),
     /// Something else than a question about an object.
     #[error("not an AdmissionReview of {VERSION} with a request and its uid")]
     Foreign,
@@ -48,7 +48,7 @@ pub(crate) enum ReviewVerdict {
 
 /// The answer to a request's body. Whatever is asked about is allowed.
 pub(crate) fn review(body: &[u8], defaults: &Sidecar) -> Result<Review, ReviewError> {
-    let asked: Value = serde_json::from_slice(body)?;
+    let asked: Value = serde_json::from_slice(body).map_err(ReviewError::Unreadable)?;
     let text = |pointer: &str| asked.pointer(pointer).and_then(Value::as_str);
     if (text("/apiVersion"), text("/kind")) != (Some(VERSION), Some("AdmissionReview")) {
         return Err(ReviewError::Foreign);

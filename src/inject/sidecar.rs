@@ -1,6 +1,10 @@
 //! The sidecar of one pod: its container and its volumes.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
+
+use crate::inject::quantity::memory_bytes;
 
 /// Name of the container; a pod that has one of this name has a sidecar.
 pub(crate) const CONTAINER: &str = "shardlane";
@@ -14,8 +18,14 @@ pub(crate) const HOST: &str = "127.0.0.1";
 /// The port there.
 pub(crate) const PORT: &str = "9042";
 
+/// Ports where it listens: that of clients and that of probes and metrics.
+pub(crate) const PORTS: [u16; 2] = [9042, 9380];
+
 /// Where probes and metrics are. The kubelet and the scraper come from outside of the pod.
 const ADMIN: &str = "0.0.0.0:9380";
+
+/// A smaller limit would end the process while it starts.
+const MEMORY_LIMIT_MIN: &str = "16Mi";
 
 /// How the container starts and ends.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -106,17 +116,43 @@ struct Mount {
 
 impl Sidecar {
     /// What contradicts itself or is missing.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         if self.contact_points.is_none() && self.config_map.is_none() {
-            return Err("neither contact points nor a config map is given: where is the cluster?");
+            let fault = "neither contact points nor a config map is given: where is the cluster?";
+            return Err(fault.to_owned());
         }
         if self.username.is_some() != self.password_secret.is_some() {
-            return Err("username and password-secret belong together");
+            return Err("username and password-secret belong together".to_owned());
         }
         if self.rack.is_some() && self.data_center.is_none() {
-            return Err("a rack is given without its data center");
+            return Err("a rack is given without its data center".to_owned());
         }
-        Ok(())
+        self.check_contradictions()
+    }
+
+    /// What cannot be, whatever else is given: resources that an API server refuses, and a variable that would be there
+    /// twice.
+    pub(crate) fn check_contradictions(&self) -> Result<(), String> {
+        let Self { memory_request: request, memory_limit: limit, .. } = self;
+        let (requested, limited) = (memory_bytes(request), memory_bytes(limit));
+        if requested > limited {
+            return Err(format!(
+                "memory-request is {request}, which is more than memory-limit, {limit}"
+            ));
+        }
+        if limited < memory_bytes(MEMORY_LIMIT_MIN) {
+            return Err(format!(
+                "memory-limit is {limit}: the sidecar needs {MEMORY_LIMIT_MIN} at least"
+            ));
+        }
+        let names = self.contact_points_env.iter().chain(&self.port_env);
+        let mut seen = BTreeSet::new();
+        match names.into_iter().find(|name| !seen.insert(*name)) {
+            Some(twice) => {
+                Err(format!("the variable {twice} is in contact-points-env and port-env twice"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether it reads files that only its group may read.

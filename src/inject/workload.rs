@@ -11,6 +11,9 @@ pub(crate) struct Object<'a> {
     pub path: Vec<PathPart>,
     /// It.
     pub value: &'a Value,
+    /// Its kind, and its API version: an item of a `PodList` need not say that it is a Pod.
+    kind: &'a str,
+    version: &'a str,
 }
 
 /// Kinds with pods: group, kind, and the way to the template, which has `metadata` and `spec`.
@@ -27,16 +30,23 @@ const WORKLOADS: &[(&str, &str, &[&str])] = &[
 
 /// The object of a document, or those of its list.
 #[must_use]
-pub(crate) fn objects(document: &Value) -> Vec<Object<'_>> {
-    let is_list = kind(document).ends_with("List");
-    let items = is_list.then(|| document.get("items")?.as_array()).flatten();
-    match items {
-        Some(items) => {
-            let path = |index: usize| vec!["items".into(), index.into()];
-            let object = |(index, value)| Object { path: path(index), value };
+pub(crate) fn objects<'a>(document: &'a Value) -> Vec<Object<'a>> {
+    let of = |object, key: &str| {
+        Value::as_str(Value::get(object, key).unwrap_or(&Value::Null)).unwrap_or_default()
+    };
+    let (kind, version) = (of(document, "kind"), of(document, "apiVersion"));
+    let items = document.get("items").and_then(Value::as_array);
+    match kind.strip_suffix("List").zip(items) {
+        Some((kind, items)) => {
+            let object = |(index, value): (usize, &'a Value)| {
+                let own = of(value, "kind");
+                let (kind, version) =
+                    if own.is_empty() { (kind, version) } else { (own, of(value, "apiVersion")) };
+                Object { path: vec!["items".into(), index.into()], value, kind, version }
+            };
             items.iter().enumerate().map(object).collect()
         }
-        None => vec![Object { path: Vec::new(), value: document }],
+        None => vec![Object { path: Vec::new(), value: document, kind, version }],
     }
 }
 
@@ -47,7 +57,7 @@ impl Object<'_> {
         let metadata = self.value.get("metadata");
         let named = |key| metadata.and_then(|metadata| metadata.get(key)).and_then(Value::as_str);
         let name = named("name").or_else(|| named("generateName")).unwrap_or_default();
-        let kind = match kind(self.value) {
+        let kind = match self.kind {
             "" => "object".to_owned(),
             kind => kind.to_lowercase(),
         };
@@ -57,7 +67,7 @@ impl Object<'_> {
     /// Whether it makes pods that end by themselves.
     #[must_use]
     pub(crate) fn is_job(&self) -> bool {
-        group(self.value) == Some("batch")
+        group(self.version) == Some("batch")
     }
 
     /// The way to the template of its pods, from the document's root; `None` without pods.
@@ -65,18 +75,14 @@ impl Object<'_> {
     pub(crate) fn template(&self) -> Option<Vec<PathPart>> {
         let (_, _, way) = WORKLOADS
             .iter()
-            .find(|(of, name, _)| group(self.value) == Some(of) && kind(self.value) == *name)?;
+            .find(|(of, name, _)| group(self.version) == Some(of) && self.kind == *name)?;
         let steps = way.iter().map(|key| PathPart::from(*key));
         Some(self.path.iter().cloned().chain(steps).collect())
     }
 }
 
 /// The group of an API version: `apps` of `apps/v1`.
-fn group(object: &Value) -> Option<&str> {
-    let version = object.get("apiVersion")?.as_str()?;
-    Some(version.rsplit_once('/').map_or("", |(group, _)| group))
-}
-
-fn kind(object: &Value) -> &str {
-    object.get("kind").and_then(Value::as_str).unwrap_or_default()
+fn group(version: &str) -> Option<&str> {
+    let group = version.rsplit_once('/').map_or("", |(group, _)| group);
+    (!version.is_empty()).then_some(group)
 }

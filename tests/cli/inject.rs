@@ -43,6 +43,48 @@ fn a_pod_that_cannot_get_its_sidecar_is_code_1_and_nothing_is_written() {
 }
 
 #[test]
+fn a_refused_pod_is_reported_beside_a_line_for_each_other_object() {
+    let other = POD.replace(
+        "name: orders\nspec",
+        "name: other\n  annotations: {shardlane.dev/inject: false}\nspec",
+    );
+    let input =
+        format!("kind: ConfigMap\napiVersion: v1\nmetadata: {{name: c}}\n---\n{POD}---\n{other}");
+    let output = inject(&["--contact-points", "db"], &input);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    let lines = [
+        "configmap \"c\" skipped: it has no pods",
+        "pod \"orders\" not injected: nothing is written",
+        "shardlane: pod \"other\": shardlane.dev/inject is no text; put it in quotes",
+    ];
+    assert_eq!(text(&output.stderr).lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn resources_that_cannot_be_are_code_1() {
+    for flags in [
+        ["--memory-limit=16Mi", "--contact-points=db"],
+        ["--memory-request=1Gi", "--contact-points=db"],
+    ] {
+        let output = inject(&flags, POD);
+        assert_eq!(output.status.code(), Some(1), "{flags:?}");
+        assert!(
+            output.stdout.is_empty() && text(&output.stderr).contains("more than memory-limit")
+        );
+    }
+}
+
+#[test]
+fn what_is_no_yaml_is_said_once() {
+    let output = inject(&["--contact-points", "db"], "a: [b");
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.starts_with("shardlane: not YAML: line 1: "), "{said}");
+    assert_eq!(said.matches("line ").count(), 1, "{said}");
+}
+
+#[test]
 fn a_flag_with_a_wrong_value_is_code_2() {
     for flags in [["--memory-limit", "much"], ["--contact-points", "a,,b"], ["--mode", "old"]] {
         let output = inject(&flags, POD);

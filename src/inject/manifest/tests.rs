@@ -2,16 +2,12 @@
 
 use super::*;
 
-fn defaults() -> Sidecar {
+pub(super) fn defaults() -> Sidecar {
     Sidecar { contact_points: Some("scylla-client.scylla.svc".to_owned()), ..Sidecar::default() }
 }
 
-fn injected(text: &str) -> Injected {
+pub(super) fn injected(text: &str) -> Injected {
     inject(text, &defaults()).unwrap_or_else(|error| panic!("{error}\n{text}"))
-}
-
-fn refusal(text: &str) -> String {
-    inject(text, &defaults()).expect_err("it was not refused").to_string()
 }
 
 /// The only document of a text.
@@ -32,7 +28,7 @@ fn names(pod: &Value, list: &str) -> Vec<String> {
     items.map(|items| items.iter().map(name).collect()).unwrap_or_default()
 }
 
-const DEPLOYMENT: &str = r#"# The shop's orders.
+pub(super) const DEPLOYMENT: &str = r#"# The shop's orders.
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -284,55 +280,71 @@ fn a_pod_that_wants_none_has_none() {
 }
 
 #[test]
-fn an_object_that_cannot_work_is_refused_with_its_reason() {
-    let annotated = |line: &str| {
-        DEPLOYMENT
-            .replace("      labels:", &format!("      annotations:\n        {line}\n      labels:"))
-    };
-    for (text, reason) in [
-        (
-            annotated("shardlane.dev/inject: perhaps"),
-            "takes \"enabled\" or \"disabled\", not \"perhaps\"",
-        ),
-        (annotated("shardlane.dev/inject: true"), "takes \"enabled\" or \"disabled\""),
-        (annotated("shardlane.dev/port: 9042"), "shardlane.dev/port is no text; put it in quotes"),
-        (annotated("shardlane.dev/imge: a"), "did you mean shardlane.dev/image?"),
-        (
-            annotated("shardlane.dev/memory-limit: much"),
-            "shardlane.dev/memory-limit takes a quantity",
-        ),
-        (annotated("shardlane.dev/username: app"), "username and password-secret belong together"),
-        (
-            DEPLOYMENT.replace("      volumes:\n", "      hostNetwork: true\n      volumes:\n"),
-            "host's network",
-        ),
-        (
-            DEPLOYMENT.replace("      volumes:\n", "      os: {name: windows}\n      volumes:\n"),
-            "for Windows",
-        ),
-        (DEPLOYMENT.replace("    spec:\n", "    spec: &pod\n"), "/initContainers has an anchor"),
-        (DEPLOYMENT.replace("    spec:\n", "    spec:\n      <<: {a: b}\n"), "a merge key"),
-        (
-            DEPLOYMENT.replace("containers:\n      - name", "containers:\n        name"),
-            "containers is no list",
-        ),
-        (DEPLOYMENT.replace("paused: no", "paused: no: yes"), "not YAML: line 7"),
-        ("kind: Pod\napiVersion: v1\nspec: 7\n".to_owned(), "pod \"\": its pod has no spec"),
-        (format!("{}a{}", "[".repeat(200), "]".repeat(200)), "more than 100 levels"),
-    ] {
-        let refusal = refusal(&text);
-        assert!(refusal.contains(reason), "{refusal}, wanted: {reason}\n{text}");
+fn an_alias_means_what_its_anchor_has() {
+    let aliased = DEPLOYMENT
+        .replace(
+            "  name: orders ",
+            "  annotations: &a\n    shardlane.dev/image: mine\n  name: orders ",
+        )
+        .replace("      labels:", "      annotations: *a\n      labels:")
+        .replace(
+            "        - {name: LOG",
+            "        - &other {name: OTHER}\n        - *other\n        - {name: LOG",
+        );
+    let sidecar = Sidecar { contact_points_env: vec!["HOSTS".to_owned()], ..defaults() };
+    let pod = template(&inject(&aliased, &sidecar).unwrap().text);
+    assert_eq!(pod["spec"]["initContainers"][0]["image"], "mine");
+    assert_eq!(pod["spec"]["containers"][0]["env"][0]["name"], "HOSTS");
+    let merged = DEPLOYMENT.replace("- {name: LOG,", "- {<<: {name: HOSTS}, ");
+    let pod = template(&inject(&merged, &sidecar).unwrap().text);
+    let wanted = serde_json::json!({"name": "HOSTS", "value": "127.0.0.1"});
+    assert_eq!(pod["spec"]["containers"][0]["env"][1], wanted);
+    // The text means 2 to the power of 30 items.
+    let mut bomb = "a0: &a0 [x, x]\n".to_owned();
+    for level in 1..30 {
+        bomb += &format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1);
     }
-    let nowhere = inject(DEPLOYMENT, &Sidecar::default()).unwrap_err().to_string();
-    assert!(nowhere.contains("deployment \"orders\": neither contact points nor"), "{nowhere}");
+    let error = inject(&bomb, &defaults()).unwrap_err().to_string();
+    assert!(error.contains("its aliases stand for more than"), "{error}");
 }
 
 #[test]
-fn refusals_are_reported_all_at_once() {
-    let bad = DEPLOYMENT.replace("    spec:\n", "    spec: &pod\n");
-    let text = format!("{bad}---\n{}", bad.replace("name: orders   ", "name: other   "));
-    let refusal = refusal(&text);
-    assert!(refusal.contains("\"orders\"") && refusal.contains("\"other\""), "{refusal}");
+fn comments_in_an_entry_that_is_replaced_stay() {
+    let sidecar = Sidecar { port_env: vec!["DB".to_owned()], ..defaults() };
+    for (before, after) in [
+        (
+            "- name: DB # the db\n          value: foo # two",
+            "- name: DB # the db\n          value: \"9042\" # two",
+        ),
+        (
+            "- name: DB # the db\n          valueFrom:\n            fieldRef: {fieldPath: x}\n          # End.",
+            "- name: DB # the db\n          value: \"9042\"\n          # End.",
+        ),
+        (
+            "- value: foo # two\n          name: DB # one",
+            "- value: \"9042\" # two\n          name: DB # one",
+        ),
+        ("- name: DB # none", "- value: \"9042\"\n          name: DB # none"),
+        ("- {value: 'foo', name: 'DB'} # short", "- {value: \"9042\", name: 'DB'} # short"),
+        ("- {name: 'DB', valueFrom: {a: b}}", "- {name: 'DB', \"value\": \"9042\"}"),
+        ("- {name: 'DB'}", "- {\"value\": \"9042\", name: 'DB'}"),
+    ] {
+        let text = DEPLOYMENT.replace("- {name: LOG, value: \"info\"}", before);
+        let made = inject(&text, &sidecar).unwrap_or_else(|error| panic!("{error}\n{text}")).text;
+        assert!(made.contains(&format!("        {after}\n")), "{after}\n{made}");
+    }
+}
+
+pub(super) const POD: &str =
+    "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: a}]}}";
+
+#[test]
+fn an_item_of_a_typed_list_has_the_kind_of_the_list() {
+    let list = "apiVersion: v1\nkind: PodList\nitems:\n- {metadata: {name: p}, spec: {containers: [{name: a}]}}\n";
+    let made = injected(list);
+    assert_eq!(made.report, ["pod \"p\" injected"]);
+    let list = list.replace("kind: PodList", "kind: List");
+    assert_eq!(injected(&list).report, ["object \"p\" skipped: it has no pods"]);
 }
 
 #[test]
@@ -358,6 +370,7 @@ fn texts_in_any_form_are_changed_in_place() {
             "      initContainers:\n      - &m\n        name: a\n      - name: b",
         ),
         ("      # One is enough.", "      ? initContainers\n      : - name: a"),
+        ("        args:", "        ports: [{containerPort: 9042, protocol: UDP}]\n        args:"),
         ("        - name: data", "        -\n          name: data"),
         ("        - name: data", "        # Data.\n        - &data\n          name: data"),
     ] {

@@ -95,6 +95,39 @@ fn a_pod_that_may_not_have_a_sidecar_is_warned_about_and_allowed() {
 }
 
 #[test]
+fn a_pod_that_an_api_server_would_refuse_with_a_sidecar_gets_none() {
+    let (annotations, volumes) =
+        ("/request/object/metadata/annotations", "/request/object/spec/volumes");
+    for (pointer, value, why) in [
+        (annotations, json!({"shardlane.dev/memory-limit": "16Mi"}), "more than memory-limit"),
+        (annotations, json!({"shardlane.dev/memory-limit": "0"}), "more than memory-limit"),
+        (annotations, json!({"shardlane.dev/memory-request": "1Gi"}), "more than memory-limit"),
+        (annotations, json!({"shardlane.dev/cpu-request": "250Mi"}), "takes CPUs"),
+        (annotations, json!({"shardlane.dev/memory-request": "500m"}), "takes bytes"),
+        (
+            volumes,
+            json!([{"name": "shardlane-state", "emptyDir": {}}]),
+            "volume \"shardlane-state\"",
+        ),
+    ] {
+        let mut pod = asked("deployment-pod");
+        let (before, key) = pointer.rsplit_once('/').unwrap();
+        let members = pod.pointer_mut(before).unwrap().as_object_mut().unwrap();
+        match (members.get_mut(key), value) {
+            (Some(Value::Object(there)), Value::Object(more)) => there.extend(more),
+            (_, value) => drop(members.insert(key.to_owned(), value)),
+        }
+        let review = reviewed(&pod);
+        assert!(
+            matches!(&review.verdict, ReviewVerdict::Refused(said) if said.contains(why)),
+            "{pointer}: {review:?}"
+        );
+        assert_eq!(review.answer["response"].get("patch"), None);
+        assert!(review.answer["response"]["warnings"][0].as_str().unwrap().contains(why));
+    }
+}
+
+#[test]
 fn a_pod_is_named_in_the_log_as_far_as_it_has_a_name() {
     for (name, object) in [
         ("statefulset-pod", "shop/orders-0"),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::inject::operation::{Operation, PatchKind, PathPart, pointer};
+use crate::inject::operation::{Operation, PatchKind, PathPart, readable};
 use crate::inject::yaml::node::{MERGE, YamlKind, YamlNode};
 use crate::inject::yaml::write::{STEP, block, entry, is_short, line, spaced};
 
@@ -22,8 +22,8 @@ pub(crate) struct Edit {
 #[derive(Debug, Error)]
 pub(crate) enum EditError {
     /// The node would change for all that refer to it.
-    #[error("{0} has an anchor, an alias or a merge key: write it out")]
-    Shared(String),
+    #[error("{0} {1}: write it out")]
+    Shared(String, &'static str),
     /// The text has a form that is not understood.
     #[error("{0} is written in a way that cannot be changed in place")]
     Form(String),
@@ -32,19 +32,22 @@ pub(crate) enum EditError {
 /// The edit that makes `operation` of the document `root` of `text`.
 pub(crate) fn edit(text: &str, root: &YamlNode, operation: &Operation) -> Result<Edit, EditError> {
     let path = &operation.path;
-    let form = || EditError::Form(pointer(path));
+    let form = || EditError::Form(readable(path));
     match &operation.deed {
         PatchKind::Insert(place, values) => {
-            let node = walk(root, path, path)?;
+            let node = walk(root, path)?;
             let YamlKind::Sequence { items, is_flow } = &node.kind else { return Err(form()) };
             insert(text, node, items, *is_flow, *place, values).ok_or_else(form)
         }
         PatchKind::Set(value) => {
             let (last, before) = path.split_last().ok_or_else(form)?;
-            let parent = walk(root, before, path)?;
+            let parent = walk(root, before)?;
             match (last, &parent.kind) {
                 (PathPart::Key(key), YamlKind::Mapping { entries, is_flow }) => {
                     let old = entries.iter().find(|(found, _)| found.text() == Some(key));
+                    if old.is_some_and(|(_, old)| old.has_anchor()) {
+                        return Err(EditError::Shared(readable(path), "has an anchor"));
+                    }
                     match old {
                         Some((key, old)) => replace(text, key, old, *is_flow, value),
                         None if *is_flow => add_in_braces(text, parent, entries, key, value),
@@ -58,6 +61,12 @@ pub(crate) fn edit(text: &str, root: &YamlNode, operation: &Operation) -> Result
                 }
                 (PathPart::Index(index), YamlKind::Sequence { items, is_flow }) => {
                     let item = items.get(*index).ok_or_else(form)?;
+                    if item.has_anchor() {
+                        return Err(EditError::Shared(readable(path), "has an anchor"));
+                    }
+                    if let Some(edit) = change_one_entry(text, item, value) {
+                        return Ok(edit);
+                    }
                     let new = if *is_flow { spaced(value) } else { block(value, item.column) };
                     Ok(Edit { range: item.start..item.end, text: new })
                 }
@@ -89,40 +98,26 @@ pub(crate) fn apply(text: &str, mut edits: Vec<Edit>) -> Option<String> {
 }
 
 /// The node at `path`, if nothing on the way stands for something else or is referred to elsewhere.
-fn walk<'a>(
-    root: &'a YamlNode,
-    path: &[PathPart],
-    whole: &[PathPart],
-) -> Result<&'a YamlNode, EditError> {
-    let form = || EditError::Form(pointer(whole));
-    let own = |node: &'a YamlNode| {
-        let is_shared = match &node.kind {
-            YamlKind::Alias(_) => true,
-            YamlKind::Mapping { entries, .. } => {
-                entries.iter().any(|(key, _)| key.text() == Some(MERGE))
-            }
-            YamlKind::Scalar { .. } | YamlKind::Sequence { .. } => false,
-        };
-        let error = || EditError::Shared(pointer(whole));
-        if is_shared || node.is_anchored { Err(error()) } else { Ok(node) }
+fn walk<'a>(root: &'a YamlNode, path: &[PathPart]) -> Result<&'a YamlNode, EditError> {
+    let mut node = own(root, &[])?;
+    for (index, step) in path.iter().enumerate() {
+        let here = path.get(..=index).unwrap_or(path);
+        let next = node.child(step).ok_or_else(|| EditError::Form(readable(here)))?;
+        node = own(next, here)?;
+    }
+    Ok(node)
+}
+
+/// A node that changes for nothing else than what is at its place.
+fn own<'a>(node: &'a YamlNode, place: &[PathPart]) -> Result<&'a YamlNode, EditError> {
+    let fault = match &node.kind {
+        YamlKind::Alias(_) => Some("is an alias"),
+        YamlKind::Mapping { .. } if node.child(&MERGE.into()).is_some() => Some("has a merge key"),
+        YamlKind::Mapping { .. } | YamlKind::Scalar { .. } | YamlKind::Sequence { .. } => {
+            (node.anchor != 0).then_some("has an anchor")
+        }
     };
-    path.iter().try_fold(own(root)?, |node, step| {
-        let next = match (step, &node.kind) {
-            (PathPart::Key(key), YamlKind::Mapping { entries, .. }) => {
-                let found = entries.iter().find(|(found, _)| found.text() == Some(key));
-                found.map(|(_, value)| value)
-            }
-            (PathPart::Index(index), YamlKind::Sequence { items, .. }) => items.get(*index),
-            (
-                PathPart::Key(_) | PathPart::Index(_),
-                YamlKind::Alias(_)
-                | YamlKind::Scalar { .. }
-                | YamlKind::Sequence { .. }
-                | YamlKind::Mapping { .. },
-            ) => None,
-        };
-        own(next.ok_or_else(form)?)
-    })
+    fault.map_or(Ok(node), |fault| Err(EditError::Shared(readable(place), fault)))
 }
 
 /// Another value behind the colon of `key`.
@@ -148,6 +143,35 @@ fn replace(
         format!("\n{:indent$}{}", "", block(value, indent))
     };
     Some(Edit { range: start..old.end.max(start), text: new })
+}
+
+/// The edit of a mapping that becomes `value` by one entry in place of another, or by one more; the text around it stays.
+fn change_one_entry(text: &str, item: &YamlNode, value: &Value) -> Option<Edit> {
+    let YamlKind::Mapping { entries, is_flow } = &item.kind else { return None };
+    let (before, after) = (item.to_json(), value.as_object()?);
+    let is_kept = |name: &str| before.get(name).is_some_and(|old| after.get(name) == Some(old));
+    let mut old = entries.iter().filter(|(key, _)| !key.text().is_some_and(is_kept));
+    let mut new = after.iter().filter(|(name, _)| !is_kept(name));
+    let (name, value) = new.next().filter(|_| new.next().is_none())?;
+    match (old.next(), old.next()) {
+        (Some((key, old)), None) if key.text() == Some(name) => {
+            replace(text, key, old, *is_flow, value)
+        }
+        (Some((key, old)), None) => {
+            let text = if *is_flow {
+                format!("{}: {}", Value::from(name.as_str()), spaced(value))
+            } else {
+                entry(name, value, key.column)
+            };
+            Some(Edit { range: key.start..old.end, text })
+        }
+        (None, _) if *is_flow => add_in_braces(text, item, entries, name, value),
+        (None, _) => {
+            let (first, _) = entries.first()?;
+            lines(text, first.start, first.column, &entry(name, value, first.column))
+        }
+        (Some(_), Some(_)) => None,
+    }
 }
 
 /// Another entry before those in braces.

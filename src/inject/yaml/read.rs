@@ -1,5 +1,6 @@
 //! From a YAML text to its documents.
 
+use std::collections::HashMap;
 use std::mem;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
@@ -9,6 +10,9 @@ use crate::inject::yaml::node::{YamlKind, YamlNode};
 
 /// Levels of nesting; an object of Kubernetes has a quarter of them.
 const DEPTH_MAX: usize = 100;
+
+/// Nodes that the aliases of a text may stand for, all together.
+const ALIASED_MAX: usize = 1 << 20;
 
 /// Why a text cannot be read.
 #[derive(Debug, Error)]
@@ -21,15 +25,17 @@ pub(crate) struct ReadError {
 /// The documents of a text; one without content is left out.
 pub(crate) fn documents(text: &str) -> Result<Vec<YamlNode>, ReadError> {
     let places = Places::new(text);
+    // A fault at the end of the text is on its last line.
+    let lines = text.lines().count().max(1);
+    let fault = |line: usize, what: String| ReadError { line: line.min(lines), what };
     let (mut documents, mut open) = (Vec::new(), Vec::<Open>::new());
+    let mut sizes = Sizes::default();
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| ReadError {
-            line: error.marker().line(),
-            what: error.info().to_owned(),
-        })?;
+        let (event, span) =
+            event.map_err(|error| fault(error.marker().line(), error.info().to_owned()))?;
         if open.len() > DEPTH_MAX {
             let what = format!("more than {DEPTH_MAX} levels");
-            return Err(ReadError { line: span.start.line(), what });
+            return Err(fault(span.start.line(), what));
         }
         let node = match event {
             Event::Nothing
@@ -38,21 +44,31 @@ pub(crate) fn documents(text: &str) -> Result<Vec<YamlNode>, ReadError> {
             | Event::DocumentStart(_)
             | Event::DocumentEnd => continue,
             Event::MappingStart(anchor, _) => {
-                open.push(Open::new(places.node(span, anchor), true));
+                sizes.all += 1;
+                open.push(Open::new(places.node(span, anchor), true, sizes.all));
                 continue;
             }
             Event::SequenceStart(anchor, _) => {
-                open.push(Open::new(places.node(span, anchor), false));
+                sizes.all += 1;
+                open.push(Open::new(places.node(span, anchor), false, sizes.all));
                 continue;
             }
             Event::MappingEnd | Event::SequenceEnd => {
                 let Some(ended) = open.pop() else { continue };
+                sizes.on_anchor(ended.node.anchor, sizes.all.saturating_sub(ended.before) + 1);
                 ended.close(span, &places)
             }
             Event::Alias(anchor) => {
+                sizes.on_alias(anchor);
+                if sizes.aliased > ALIASED_MAX {
+                    let what = format!("its aliases stand for more than {ALIASED_MAX} nodes");
+                    return Err(fault(span.start.line(), what));
+                }
                 YamlNode { kind: YamlKind::Alias(anchor), ..places.node(span, 0) }
             }
             Event::Scalar(text, style, anchor, _) => {
+                sizes.all += 1;
+                sizes.on_anchor(anchor, 1);
                 let is_plain = style == ScalarStyle::Plain;
                 let kind = YamlKind::Scalar { text: text.into_owned(), is_plain };
                 places.scalar(YamlNode { kind, ..places.node(span, anchor) })
@@ -67,17 +83,41 @@ pub(crate) fn documents(text: &str) -> Result<Vec<YamlNode>, ReadError> {
     Ok(documents)
 }
 
+/// How many nodes there are, those that aliases stand for with them.
+#[derive(Default)]
+struct Sizes {
+    all: usize,
+    aliased: usize,
+    anchored: HashMap<usize, usize>,
+}
+
+impl Sizes {
+    fn on_anchor(&mut self, anchor: usize, size: usize) {
+        if anchor != 0 {
+            self.anchored.insert(anchor, size);
+        }
+    }
+
+    fn on_alias(&mut self, anchor: usize) {
+        let size = self.anchored.get(&anchor).copied().unwrap_or(1);
+        self.all = self.all.saturating_add(size);
+        self.aliased = self.aliased.saturating_add(size);
+    }
+}
+
 /// A collection whose end has not been read.
 struct Open {
     node: YamlNode,
+    /// Nodes with it, and before it.
+    before: usize,
     is_mapping: bool,
     /// Items, or keys and values by turns.
     nodes: Vec<YamlNode>,
 }
 
 impl Open {
-    fn new(node: YamlNode, is_mapping: bool) -> Self {
-        Self { node, is_mapping, nodes: Vec::new() }
+    fn new(node: YamlNode, is_mapping: bool, before: usize) -> Self {
+        Self { node, before, is_mapping, nodes: Vec::new() }
     }
 
     fn close(mut self, span: Span, places: &Places<'_>) -> YamlNode {
@@ -127,7 +167,7 @@ impl<'a> Places<'a> {
             start: self.offset(span.start.index()),
             end: self.offset(span.end.index()),
             column: span.start.col(),
-            is_anchored: anchor != 0,
+            anchor,
         }
     }
 

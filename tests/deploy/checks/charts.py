@@ -5,6 +5,7 @@ import functools
 import json
 import re
 import shutil
+import subprocess
 import tempfile
 import tomllib
 from pathlib import Path
@@ -161,6 +162,14 @@ def wrong_values_fail_with_a_clear_message():
             ({"shardlane": {"rack": "r1"}}, "dataCenter must be, too"),
             ({"shardlane": {"tls": {"secretName": "x"}, "settings": "[tls]\nca = \"/x\"\n"}}, r"has a table \[tls\]"),
             ({"shardlane": {"clientTls": {"secretName": "x"}, "settings": "[bind_tls]\n"}}, r"has a table \[bind_tls\]"),
+            ({"shardlane": {"bind": "0.0.0.0:70000"}}, "bind.*does not match"),
+            ({"shardlane": {"bind": "0.0.0.0:9380"}}, "9380, which is that of probes and metrics"),
+            ({"shardlane": {"settings": "workers = 2\nadmin = \"0.0.0.0:1\"\n"}}, "shardlane.settings sets admin, which the chart does"),
+            ({"shardlane": {"settings": "  'port'=1\n"}}, "shardlane.settings sets port, which the chart does"),
+            ({"shardlane": {"dataCenter": "a", "settings": "data_center = \"b\"\n"}}, "shardlane.settings sets data_center"),
+            ({"terminationGracePeriodSeconds": 15}, "is 15, .* serve for up to 5 s and drain for up to 10000 ms: give more than 15"),
+            ({"shardlane": {"settings": "timeouts.drain_ms = 30_000\n"}}, "drain for up to 30000 ms: give more than 30"),
+            ({"shardlane": {"settings": "max_sigterm_delay_s = 20\n"}}, "serve for up to 20 s and drain for up to 10000 ms"),
             ({"kind": "StatefulSet"}, "kind.*'DaemonSet', 'Deployment'"),
             ({"replicas": 0}, "replicas.*minimum"),
             ({"replicaCount": 2}, "'replicaCount' not allowed"),
@@ -175,6 +184,40 @@ def wrong_values_fail_with_a_clear_message():
         said = refused(*words("shardlane", *with_values(values)))
         assert re.search(wanted, said), "%s: %s" % (change, said)
     assert rendered("shardlane", *with_values(good)), "the values that were changed are good"
+
+
+@test
+def settings_that_the_chart_does_not_make_are_taken():
+    for settings in ("data_center = \"b\"\n", "# admin = 1\nworkers = 2\n", "[tls]\nca = \"/x\"\n[limits]\nport = 1\n", ""):
+        values = {"contactPoints": ["10.0.0.1"], "settings": settings}
+        made, = settings_of(rendered("shardlane", *with_values({"shardlane": values})))
+        assert settings in made, (settings, made)
+
+
+@test
+def the_page_says_how_the_settings_of_the_chart_are_checked():
+    block, = re.findall(r"```\n(helm template cql .*?)```", read("docs/kubernetes.md"), re.DOTALL)
+    for settings, said in (("[limits]\nclients_max = 0\n", "clients_max"), ("garbage [\n", "key with no value"), ("[limits]\nclients_max = 9\n", "")):
+        _, values = with_values({"shardlane": {"contactPoints": ["10.0.0.1"], "settings": settings}})
+        with tempfile.TemporaryDirectory() as folder:
+            text = "set -e\nhelm() { %s \"$@\" --kube-version %s; }\nshardlane() { %s \"$@\"; }\n" % (tools.helm(), NEWEST, tools.binary()) + block
+            text = text.replace("deploy/helm/shardlane", str(charts() / "shardlane")).replace("values.yaml", values)
+            done = subprocess.run(["sh", "-c", text], cwd=folder, capture_output=True, text=True, timeout=60)
+        assert (done.returncode == 0) == (not said) and said in done.stderr, (settings, done)
+
+
+@test
+def the_network_policy_lets_out_to_every_port_that_the_values_name():
+    usual = {9042, 19042, 9142, 19142}
+    for shardlane, wanted in [
+            ({}, usual),
+            ({"port": 9999}, usual | {9999}),
+            ({"contactPoints": ["10.0.0.1:7001", "a.example.com:7002", "[2001:db8::1]:7003", "2001:db8::7004", "b"]}, usual | {7001, 7002, 7003}),
+    ]:
+        values = {"shardlane": dict({"contactPoints": ["10.0.0.1"]}, **shardlane)}
+        policy, = [o for o in rendered("shardlane", *with_values(values)) if o["kind"] == "NetworkPolicy"]
+        ports = [p["port"] for p in policy["spec"]["egress"][1]["ports"]]
+        assert set(ports) == wanted and len(ports) == len(wanted), (shardlane, ports)
 
 
 @test

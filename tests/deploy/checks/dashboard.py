@@ -7,7 +7,7 @@ import sys
 import yaml
 
 import tools
-from checks import DEPLOY, folder, metrics, run, test
+from checks import DEPLOY, folder, metrics, read, run, test
 from checks.alerts import named, unknown
 
 FILE = DEPLOY / "grafana/shardlane.json"
@@ -87,6 +87,21 @@ def each_share_counts_its_part_within_its_whole():
     assert outside("sum (rate(shardlane_tablet_hits_total[5m])) / sum (rate(shardlane_tablet_feedback_total[5m]))"), \
         "hits as a share of misses passed"
     assert outside("sum (rate(shardlane_tablet_hits_total[5m]))"), "a number that is no share passed"
+
+
+@test
+def hits_and_misses_count_statements_by_text_as_well():
+    shown = [(panel["title"], " ".join(target["expr"] for target in panel["targets"])) for panel in panels()]
+    for page in ("README.md", "docs/migrating.md"):
+        shown += [(page, text) for text in re.split(r"^ *```.*$", read(page), flags=re.MULTILINE)[1::2]]
+    counted = 0
+    for where, text in shown:
+        names = set(re.findall(r"shardlane_tablet_(?:hits|feedback)_total", text))
+        counted += len(names)
+        assert all(name.replace("tablet", "text_tablet", 1) in text for name in names), where
+        # Without any request of one of the two kinds its metric is not there, and a sum with it is nothing.
+        assert len(names) < 2 or text.count("or vector(0)") >= text.count("_total"), where
+    assert counted >= 9, counted
 
 
 @test

@@ -334,15 +334,58 @@ def the_program_takes_every_value_of_the_charts_sidecar():
 
 
 @test
+def the_chart_takes_the_resources_that_the_webhook_takes():
+    good = {"tls": {"certManager": {"enabled": True}}}
+    for request, limit, is_good in [("64Mi", "64Mi", True), ("0.5Gi", "512Mi", True), ("1G", "1Gi", True), ("1Gi", "1G", False),
+                                    ("0", "16777216", True), ("0", "16777215", False), ("64Mi", "63.9Mi", False)]:
+        resources = {"memory-request": request, "memory-limit": limit}
+        flags = ["--%s=%s" % pair for pair in resources.items()]
+        # Only the missing certificate is its fault when the resources are none.
+        said = refused(tools.binary(), "inject", "--serve", "--cert=/nowhere", "--key=/nowhere", *flags)
+        assert ("memory-" in said) != is_good, (resources, said)
+        command = words(CHART, *with_values(dict(good, sidecar=resources)))
+        if is_good:
+            assert "--memory-limit=" + limit in run(*command), resources
+        else:
+            assert "sidecar.memory-limit" in refused(*command), resources
+
+
+@test
+def the_alert_for_certificates_fires_when_the_chart_says():
+    for days, duration in ((14, "1009h"), (2, "168h"), (0.3, "24h")):
+        values = {"tls": {"certManager": {"enabled": True, "duration": duration}},
+                  "prometheusRule": {"enabled": True, "certificateDays": days}}
+        rules = [r for o in rendered(CHART, *with_values(values)) if o["kind"] == "PrometheusRule" for g in o["spec"]["groups"] for r in g["rules"]]
+        rule, = [r for r in rules if r["alert"] == "ShardlaneCertificateExpires"]
+        assert rule["expr"].endswith("- time() < %s * 86400" % days), rule
+
+
+@test
 def wrong_values_of_the_injector_fail_with_a_clear_message():
     good = {"tls": {"certManager": {"enabled": True}}}
     for change, wanted in [
             ({"tls": {}}, "where does the certificate come from"),
             ({"tls": {"secretName": "x"}}, "tls.caBundle must be, too"),
+            ({"tls": {"secretName": "x", "caBundle": "notbase64"}}, "caBundle.*does not match"),
+            ({"tls": {"secretName": "x", "caBundle": "bm90UEVN"}}, "caBundle is no certificate in PEM"),
+            ({"tls": {"certManager": {"enabled": True, "duration": "168h"}}}, "duration is 168h, .* which wants 14 days, would always fire"),
+            ({"tls": {"certManager": {"enabled": True, "duration": "1008h"}}}, "would always fire"),
+            ({"prometheusRule": {"certificateDays": 30}}, "duration is 2160h, .* which wants 30 days, would always fire"),
+            ({"prometheusRule": {"certificateDays": 0}}, "certificateDays.*exclusiveMinimum|certificateDays.*got 0"),
+            ({"logLevel": "loud"}, "logLevel.*'off', 'error', 'warn'"),
             ({"tls": {"certManager": {"enabled": True}, "secretName": "x"}}, "give one of them"),
             ({"sidecar": {"contact-pionts": "a"}}, "'contact-pionts' not allowed"),
             ({"sidecar": {"contact-points": "a b"}}, "contact-points.*does not match"),
             ({"sidecar": {"port": 9142}}, "port.*want string"),
+            ({"sidecar": {"port": "70000"}}, "port.*does not match"),
+            ({"sidecar": {"config-map": "a..b"}}, "config-map.*does not match"),
+            ({"sidecar": {"port-env": "A,,B"}}, "port-env.*does not match"),
+            ({"sidecar": {"port-env": "A", "contact-points-env": "B,A"}}, "name a variable twice"),
+            ({"sidecar": {"cpu-request": "250Mi"}}, "cpu-request.*does not match"),
+            ({"sidecar": {"memory-request": "500m"}}, "memory-request.*does not match"),
+            ({"sidecar": {"memory-limit": "16Mi"}}, "memory-request is 64Mi, which is more than sidecar.memory-limit, 16Mi"),
+            ({"sidecar": {"memory-request": "1Gi"}}, "memory-request is 1Gi, which is more than sidecar.memory-limit, 256Mi"),
+            ({"sidecar": {"memory-request": "0", "memory-limit": "0"}}, "memory-limit is 0: a sidecar needs 16Mi at least"),
             ({"webhook": {"timeoutSeconds": 60}}, "timeoutSeconds.*maximum"),
             ({"webhook": {"failurePolicy": "Fail"}}, "'failurePolicy' not allowed"),
             ({"podMonitor": {"interval": "often"}}, "interval.*does not match"),

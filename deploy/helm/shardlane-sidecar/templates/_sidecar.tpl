@@ -54,6 +54,18 @@ checksum/shardlane: {{ include "shardlane.settings" . | sha256sum }}
 {{- if and $v.clientTls.secretName (regexMatch "(?m)^\\s*\\[bind_tls\\]" $v.settings) -}}
 {{- fail "shardlane.clientTls.secretName is set and shardlane.settings has a table [bind_tls]: give one of them" -}}
 {{- end -}}
+{{- $own := list "contact_points" "port" "bind" "admin" -}}
+{{- if hasPrefix "unix:" $v.bind }}{{ $own = append $own "bind_mode" }}{{ end -}}
+{{- if $v.dataCenter }}{{ $own = append $own "data_center" }}{{ end -}}
+{{- if $v.rack }}{{ $own = append $own "rack" }}{{ end -}}
+{{- if $v.credentials.username }}{{ $own = concat $own (list "username" "password_file") }}{{ end -}}
+{{- $before := regexSplit "(?m)^\\s*\\[" $v.settings 2 | first -}}
+{{- with regexFind (printf "(?m)^\\s*[\"']?(%s)[\"']?\\s*=" (join "|" $own)) $before -}}
+{{- fail (printf "shardlane.settings sets %s, which the chart does: no key may be there twice" (regexFind "[a-z_]+" .)) -}}
+{{- end -}}
+{{- if eq "9380" (splitList ":" $v.bind | last) -}}
+{{- fail "shardlane.bind has port 9380, which is that of probes and metrics" -}}
+{{- end -}}
 contact_points = {{ $v.contactPoints | toJson }}
 port = {{ $v.port }}
 bind = {{ $v.bind | quote }}
