@@ -199,7 +199,7 @@ impl Server {
             let serving = drain.phase() < DrainPhase::Draining;
             if !serving {
                 // Before clients are closed: they connect again at once, and would wait for the end.
-                places.close();
+                places.close().await;
             } else if open {
                 places.on_open();
             }

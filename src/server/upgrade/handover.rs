@@ -5,8 +5,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::Sender;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -39,6 +39,8 @@ pub enum ListenEvent {
     Successor(Peer),
     /// It has all clients that could move.
     GivenAway,
+    /// This process ends, and a new one has its place already.
+    PlaceLeft,
     /// This process has no lane: the process before goes on.
     NoLane(NoLane),
 }
@@ -54,36 +56,64 @@ pub struct Offer {
     pub bytes_max: u64,
 }
 
+/// Descriptors of the places that are offered, with their names.
+#[derive(Debug, Default)]
+pub struct OfferedPlaces {
+    /// Where clients connect.
+    pub clients: Arc<Vec<(String, OwnedFd)>>,
+    /// The admin address and the socket of upgrades, where a process listens until its end.
+    pub own: Arc<Vec<(String, OwnedFd)>>,
+}
+
 /// Offers everything to processes that ask at a socket, one after another, until one takes it. One that says nothing keeps
-/// no other waiting.
+/// no other waiting. From a message of `ends` on, which is answered once clients cannot connect here any more, it offers
+/// what a process keeps until its end.
 pub async fn offer(
     mut socket: UnixSocket,
-    places: Arc<Vec<(String, OwnedFd)>>,
+    mut places: OfferedPlaces,
     what: Offer,
+    mut ends: Receiver<oneshot::Sender<()>>,
     steps: Sender<ListenEvent>,
 ) {
     let (asks, mut asking) = mpsc::channel(1);
     let turns = Arc::new(Semaphore::new(HELLOS_MAX));
+    let mut is_ending = false;
     loop {
-        let handed_over = tokio::select! {
-            Some(next) = asking.recv() => hand_over(next, &places, &what).await,
-            accepted = accept_peer(&socket, &turns, &asks) => match accepted {
-                Ok(()) => continue,
-                Err(error) => Err(error),
-            },
+        let next = tokio::select! {
+            Some(done) = ends.recv() => {
+                is_ending = true;
+                places.clients = Arc::default();
+                // A server that has ended waits no more.
+                done.send(()).ok();
+                continue;
+            }
+            Some(next) = asking.recv() => next,
+            accepted = accept_peer(&socket, &turns, &asks) => {
+                if let Err(error) = accepted {
+                    note(&error);
+                    sleep(PAUSE).await;
+                }
+                continue;
+            }
         };
-        match handed_over {
-            Ok(next) => {
+        let step = if is_ending {
+            leave_to(next, &mut socket, &places, &what).await.map(|()| ListenEvent::PlaceLeft)
+        } else {
+            hand_over(next, &places, &what).await.map(ListenEvent::Successor)
+        };
+        match step {
+            Ok(step) => {
                 socket.leave();
                 // A server that has ended gives nothing away.
-                steps.send(ListenEvent::Successor(next)).await.ok();
+                steps.send(step).await.ok();
                 return;
             }
-            Err(error) => {
-                note(&error);
-                sleep(PAUSE).await;
+            Err(error) if is_ending => {
+                tracing::warn!(%error, "this process ends, and no other has taken its place yet");
             }
+            Err(error) => note(&error),
         }
+        sleep(PAUSE).await;
     }
 }
 
@@ -116,19 +146,52 @@ async fn accept_peer(
     Ok(())
 }
 
-async fn hand_over(
-    mut next: Peer,
-    places: &Arc<Vec<(String, OwnedFd)>>,
+/// Leaves its place at once to a process that need not wait: this one serves no new client.
+async fn leave_to(
+    next: Peer,
+    socket: &mut UnixSocket,
+    places: &OfferedPlaces,
     what: &Offer,
-) -> io::Result<Peer> {
+) -> io::Result<()> {
+    let next = send_places(next, &places.own).await?;
+    // Workers may have ended: without them the next process begins with the file of `state.file`.
+    let state = collect(what).await.unwrap_or_default();
+    // The file is the other's from the last word on.
+    socket.leave();
+    let left = in_background(move || {
+        next.send_state(&state)?;
+        next.say_ending()
+    });
+    left.await.inspect_err(|_| socket.own())
+}
+
+/// What was learned, whole.
+async fn collect(what: &Offer) -> io::Result<Vec<u8>> {
+    let (about, mut all) = (what.abouts.borrow().clone(), Vec::new());
+    if let Some(about) = about {
+        let limits = (what.bytes_max, Duration::ZERO);
+        let mut state = Collector::new(what.worker.clone(), about, limits);
+        while let Some(chunk) = state.next().await? {
+            all.extend_from_slice(&chunk);
+        }
+    }
+    Ok(all)
+}
+
+async fn send_places(next: Peer, places: &Arc<Vec<(String, OwnedFd)>>) -> io::Result<Peer> {
     let places = Arc::clone(places);
-    next = in_background(move || {
+    in_background(move || {
         for (name, descriptor) in &*places {
             next.send_place(name, descriptor)?;
         }
         Ok(next)
     })
-    .await?;
+    .await
+}
+
+async fn hand_over(mut next: Peer, places: &OfferedPlaces, what: &Offer) -> io::Result<Peer> {
+    next = send_places(next, &places.clients).await?;
+    next = send_places(next, &places.own).await?;
     tracing::info!("another process wants to take over");
     let about = what.abouts.borrow().clone();
     if let Some(about) = about {
@@ -163,7 +226,8 @@ mod tests {
         let (_about, abouts) = watch::channel(None);
         let (steps, mut stepped) = mpsc::channel(1);
         let what = Offer { worker, abouts, bytes_max: 10 };
-        let offering = tokio::spawn(offer(socket, Arc::default(), what, steps));
+        let (_ends, ending) = mpsc::channel(1);
+        let offering = tokio::spawn(offer(socket, OfferedPlaces::default(), what, ending, steps));
         let silent: Vec<_> = (0..3).map(|_| UnixStream::connect(&path).unwrap()).collect();
         let began_us = clock::now_us();
         let inherited = spawn_blocking(move || Peer::inherit(&path, 10)).await.unwrap();

@@ -379,6 +379,18 @@ def clients_that_have_begun_something_go_on_with_it_in_the_next_process(stage):
     long.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
 
 
+def wait_for_slow_request(proxy, sim, raw, slow_ms):
+    """Starts a client and has it send a request that takes so long; returns when that was."""
+    raw.serves()
+    _, prepared = raw.send(crowd.text(crowd.PREPARE, "SELECT v FROM app.ints WHERE k = ?")).expect(crowd.RESULT)
+    # The simulated node is slow to answer EXECUTE alone.
+    sim.post("/sim/nodes/0/strain", slow_ms=slow_ms)
+    began = time.monotonic()
+    raw.send(crowd.execute(prepared[6:6 + int.from_bytes(prepared[4:6], "big")], SLOW, 1))
+    until("the slow request is on its way", lambda: proxy.metrics()["shardlane_upstream_in_flight"] > 0)
+    return began
+
+
 @case(deadline=120)
 def a_slow_request_stops_the_others_of_its_connection_for_a_second_at_most(stage):
     sim = stage.sim(1, 2, TABLETS)
@@ -386,13 +398,7 @@ def a_slow_request_stops_the_others_of_its_connection_for_a_second_at_most(stage
         direct.create_load_tables(s, "app", 1)
     upgraded = Upgraded(stage, sim)
     with Raw(upgraded.proxy.host) as raw:
-        raw.serves()
-        _, prepared = raw.send(crowd.text(crowd.PREPARE, "SELECT v FROM app.ints WHERE k = ?")).expect(crowd.RESULT)
-        # The simulated node is slow to answer EXECUTE alone.
-        sim.post("/sim/nodes/0/strain", slow_ms=4000)
-        began = time.monotonic()
-        raw.send(crowd.execute(prepared[6:6 + int.from_bytes(prepared[4:6], "big")], SLOW, 1))
-        until("the slow request is on its way", lambda: upgraded.proxy.metrics()["shardlane_upstream_in_flight"] > 0)
+        began = wait_for_slow_request(upgraded.proxy, sim, raw, slow_ms=4000)
         ended, waits, answered = threading.Event(), [], set()
 
         def ask():
@@ -415,6 +421,30 @@ def a_slow_request_stops_the_others_of_its_connection_for_a_second_at_most(stage
         assert max(waits) < 1.7, max(waits)
         sim.post("/sim/nodes/0/strain")
         raw.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
+
+
+@case(deadline=90)
+def a_process_that_is_started_while_another_drains_serves_at_once(stage):
+    sim = stage.sim(1, 2, TABLETS)
+    with direct.session(sim.hosts[0]) as s:
+        direct.create_load_tables(s, "app", 1)
+    upgraded = Upgraded(stage, sim)
+    old = upgraded.proxy.child
+    with Raw(upgraded.proxy.host) as raw:
+        wait_for_slow_request(upgraded.proxy, sim, raw, slow_ms=6000)
+        old.process.terminate()
+        until("the old process drains", lambda: "draining" in old.error_path.read_text(), pause=0.02)
+        upgraded.proxy.child = stage.start(upgraded.proxy.words, "proxy-next")
+        until("the new process is ready", upgraded.proxy.ready)
+        with Raw(upgraded.proxy.host) as other:
+            other.serves()
+            assert old.process.poll() is None, "the new one waited for its end"
+            assert raw.expect(crowd.RESULT)[0] == SLOW
+            assert old.wait(20) == 0, old.last_errors()
+            sim.post("/sim/nodes/0/strain")
+            # It has the socket of upgrades as well.
+            upgraded.upgrade()
+            other.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
 
 
 def ids(stage):
