@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -65,15 +66,25 @@ pub struct OfferedPlaces {
     pub own: Arc<Vec<(String, OwnedFd)>>,
 }
 
+/// How what offers the places and the server speak with each other.
+#[derive(Debug)]
+pub struct OfferLine {
+    /// This process ends. The answer is whether another has all its places already.
+    pub ends: Receiver<oneshot::Sender<bool>>,
+    /// Whether another process takes over just now.
+    pub is_asked: Arc<AtomicBool>,
+    /// What becomes of it.
+    pub steps: Sender<ListenEvent>,
+}
+
 /// Offers everything to processes that ask at a socket, one after another, until one takes it. One that says nothing keeps
-/// no other waiting. From a message of `ends` on, which is answered once clients cannot connect here any more, it offers
-/// what a process keeps until its end.
+/// no other waiting. From a message of `ends` on it offers what a process keeps until its end; clients cannot connect here any
+/// more once that is answered.
 pub async fn offer(
     mut socket: UnixSocket,
     mut places: OfferedPlaces,
     what: Offer,
-    mut ends: Receiver<oneshot::Sender<()>>,
-    steps: Sender<ListenEvent>,
+    OfferLine { mut ends, is_asked, steps }: OfferLine,
 ) {
     let (asks, mut asking) = mpsc::channel(1);
     let turns = Arc::new(Semaphore::new(HELLOS_MAX));
@@ -84,10 +95,13 @@ pub async fn offer(
                 is_ending = true;
                 places.clients = Arc::default();
                 // A server that has ended waits no more.
-                done.send(()).ok();
+                done.send(false).ok();
                 continue;
             }
-            Some(next) = asking.recv() => next,
+            Some(next) = asking.recv() => {
+                is_asked.store(true, Ordering::Relaxed);
+                next
+            }
             accepted = accept_peer(&socket, &turns, &asks) => {
                 if let Err(error) = accepted {
                     note(&error);
@@ -99,7 +113,10 @@ pub async fn offer(
         let step = if is_ending {
             leave_to(next, &mut socket, &places, &what).await.map(|()| ListenEvent::PlaceLeft)
         } else {
-            hand_over(next, &places, &what).await.map(ListenEvent::Successor)
+            match hand_over(next, &places, &what).await {
+                Ok(next) => wait_ready(next, &mut ends).await,
+                Err(error) => Err(error),
+            }
         };
         match step {
             Ok(step) => {
@@ -113,6 +130,7 @@ pub async fn offer(
             }
             Err(error) => note(&error),
         }
+        is_asked.store(false, Ordering::Relaxed);
         sleep(PAUSE).await;
     }
 }
@@ -201,7 +219,25 @@ async fn hand_over(mut next: Peer, places: &OfferedPlaces, what: &Offer) -> io::
             next = in_background(move || next.send_state(&chunk).map(|()| next)).await?;
         }
     }
-    in_background(move || next.wait_ready().map(|()| next)).await
+    in_background(move || next.say_complete().map(|()| next)).await
+}
+
+/// Waits until a process listens that has all that is offered. It listens at once when this one ends first.
+async fn wait_ready(
+    mut next: Peer,
+    ends: &mut Receiver<oneshot::Sender<bool>>,
+) -> io::Result<ListenEvent> {
+    let hang_up = next.hang_up()?;
+    let waiting = in_background(move || next.wait_ready().map(|()| next));
+    tokio::select! {
+        ready = waiting => ready.map(ListenEvent::Successor),
+        Some(done) = ends.recv() => {
+            hang_up();
+            // A server that has ended waits no more.
+            done.send(true).ok();
+            Ok(ListenEvent::PlaceLeft)
+        }
+    }
 }
 
 async fn in_background<T: Send + 'static>(
@@ -227,7 +263,8 @@ mod tests {
         let (steps, mut stepped) = mpsc::channel(1);
         let what = Offer { worker, abouts, bytes_max: 10 };
         let (_ends, ending) = mpsc::channel(1);
-        let offering = tokio::spawn(offer(socket, OfferedPlaces::default(), what, ending, steps));
+        let line = OfferLine { ends: ending, is_asked: Arc::default(), steps };
+        let offering = tokio::spawn(offer(socket, OfferedPlaces::default(), what, line));
         let silent: Vec<_> = (0..3).map(|_| UnixStream::connect(&path).unwrap()).collect();
         let began_us = clock::now_us();
         let inherited = spawn_blocking(move || Peer::inherit(&path, 10)).await.unwrap();
@@ -238,5 +275,32 @@ mod tests {
         assert!(matches!(stepped.recv().await, Some(ListenEvent::Successor(_))));
         offering.await.unwrap();
         drop(silent);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_has_all_places_takes_them_when_this_one_ends() {
+        let path = env::temp_dir().join(format!("shardlane-offer-ends-{}", process::id()));
+        let socket = UnixSocket::bind(&path, 0o600).unwrap();
+        let (worker, _) = mpsc::channel(1);
+        let (_about, abouts) = watch::channel(None);
+        let (steps, mut stepped) = mpsc::channel(1);
+        let (ends, ending) = mpsc::channel(1);
+        let is_asked = Arc::<AtomicBool>::default();
+        let line = OfferLine { ends: ending, is_asked: Arc::clone(&is_asked), steps };
+        let what = Offer { worker, abouts, bytes_max: 10 };
+        let offering = tokio::spawn(offer(socket, OfferedPlaces::default(), what, line));
+        let asked = path.clone();
+        let inherited = spawn_blocking(move || Peer::inherit(&asked, 10)).await.unwrap();
+        let inherited = inherited.unwrap().unwrap();
+        assert!(is_asked.load(Ordering::Relaxed) && !inherited.is_ending);
+        assert!(!inherited.peer.is_gone());
+        let (done, is_done) = oneshot::channel();
+        ends.send(done).await.unwrap();
+        assert!(is_done.await.unwrap(), "the other has all places");
+        assert!(inherited.peer.is_gone());
+        assert!(matches!(stepped.recv().await, Some(ListenEvent::PlaceLeft)));
+        offering.await.unwrap();
+        assert!(path.exists(), "the file is the other's");
+        std::fs::remove_file(&path).unwrap();
     }
 }

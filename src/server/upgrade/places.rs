@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::listen::unix_listener::UnixSocket;
 use crate::platform::{clock, service_manager};
 use crate::server::error::ServerError;
 use crate::server::state_file::Kept;
-use crate::server::upgrade::handover::{ListenEvent, Offer, OfferedPlaces, offer};
+use crate::server::upgrade::handover::{ListenEvent, Offer, OfferLine, OfferedPlaces, offer};
 use crate::server::upgrade::succession::{Inheritance, Peer, TakeoverRefused};
 use crate::server::upgrade::takeover::{Patience, take_over};
 use crate::server::views::pages::AdminPages;
@@ -68,7 +69,9 @@ pub struct ListeningPlaces {
     /// What is offered besides.
     offered: Option<Offer>,
     /// Where what offers them learns that this process ends.
-    offering: Option<Sender<oneshot::Sender<()>>>,
+    offering: Option<Sender<oneshot::Sender<bool>>>,
+    /// Whether another process takes over just now.
+    is_asked: Arc<AtomicBool>,
     /// Connections that stay here for the next process, TLS; each holds the other end.
     relays: Option<Receiver<Infallible>>,
     /// Whether the process before still listens.
@@ -149,6 +152,7 @@ impl ListeningPlaces {
             offer: offer.map(|(descriptors, socket)| (socket, descriptors)),
             offered: None,
             offering: None,
+            is_asked: Arc::default(),
             relays: None,
             patience: Patience::new(settings.upgrade_lanes_wait_s, state.as_deref()),
             is_ready: false,
@@ -212,7 +216,9 @@ impl ListeningPlaces {
         if let Some(((socket, descriptors), what)) = self.offer.take().zip(self.offered.take()) {
             let (ends, ending) = mpsc::channel(1);
             self.offering = Some(ends);
-            tokio::spawn(offer(socket, descriptors, what, ending, self.steps.0.clone()));
+            let (is_asked, steps) = (Arc::clone(&self.is_asked), self.steps.0.clone());
+            let line = OfferLine { ends: ending, is_asked, steps };
+            tokio::spawn(offer(socket, descriptors, what, line));
         }
     }
 
@@ -229,6 +235,12 @@ impl ListeningPlaces {
         if !self.is_waiting && !std::mem::replace(&mut self.is_ready, true) {
             service_manager::notify_ready();
         }
+    }
+
+    /// Whether another process takes over just now: it has asked, and has not got all clients yet.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Relaxed)
     }
 
     /// What happens next. New clients come only if `is_open`.
@@ -262,7 +274,10 @@ impl ListeningPlaces {
                 kept.leave_file();
                 self.give(next, workers).await;
             }
-            ListenEvent::GivenAway => return true,
+            ListenEvent::GivenAway => {
+                self.is_asked.store(false, Ordering::Relaxed);
+                return true;
+            }
             ListenEvent::PlaceLeft => {
                 kept.leave_file();
                 self.stop_pages();
@@ -342,13 +357,19 @@ impl ListeningPlaces {
         if !self.is_waiting {
             self.offer_places();
         }
-        // New clients are refused at once, instead of waiting in the kernel for the end.
-        (self.listeners, self.offer) = (None, None);
+        self.offer = None;
+        // New clients are refused at once, instead of waiting in the kernel for the end, unless another process may have the
+        // listeners already.
+        let listeners = self.listeners.take().filter(|_| self.is_asked());
         if let Some(offering) = self.offering.take() {
             let (done, is_done) = oneshot::channel();
             // It has ended where another process has taken over.
-            if offering.send(done).await.is_ok() && timeout(CLOSED_MAX, is_done).await.is_err() {
-                tracing::debug!("a handover is still under way");
+            let is_sent = offering.send(done).await.is_ok();
+            let is_taken = is_sent && matches!(timeout(CLOSED_MAX, is_done).await, Ok(Ok(true)));
+            if let Some(listeners) = listeners
+                && is_taken
+            {
+                listeners.leave();
             }
         }
     }

@@ -6,13 +6,16 @@
 //! ends anyway says so in place of the end of its state: nothing more comes, and the new one listens at once.
 
 use std::io::{self, Read};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
+use rustix::net::{RecvFlags, recv};
 use zeroize::Zeroizing;
 
 use crate::listen::listener::Accepted;
@@ -176,6 +179,17 @@ impl Peer {
         }
     }
 
+    /// Whether the process before has ended, or leaves its place: it says nothing before this one is ready.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        let mut next = [0];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        match recv(self.receiver.stream(), &mut next, flags) {
+            Ok((count, _)) => count == 0,
+            Err(error) => !matches!(error, Errno::WOULDBLOCK | Errno::INTR),
+        }
+    }
+
     /// Says that this process listens from now on.
     pub fn say_ready(&self) -> io::Result<()> {
         self.send(READY, &[], None)
@@ -236,9 +250,22 @@ impl Peer {
         self.send(ENDING, &[], None)
     }
 
-    /// Says that the state is complete, and waits until the other listens.
+    /// Says that the state is complete.
+    pub fn say_complete(&self) -> io::Result<()> {
+        self.send(STATE_END, &[], None)
+    }
+
+    /// What ends the conversation, whatever a blocked call waits for.
+    pub fn hang_up(&self) -> io::Result<impl FnOnce() + Send + use<>> {
+        let stream = self.receiver.stream().try_clone()?;
+        Ok(move || {
+            // The other may have closed it first.
+            stream.shutdown(Shutdown::Both).ok();
+        })
+    }
+
+    /// Waits until the other listens.
     pub fn wait_ready(&mut self) -> io::Result<()> {
-        self.send(STATE_END, &[], None)?;
         self.receiver.stream().set_read_timeout(Some(READY_MAX))?;
         match self.receive()? {
             (READY, _) => Ok(()),
@@ -332,6 +359,7 @@ mod tests {
             peer.send_place("clients", &place.into()).unwrap();
             peer.send_state(&[1, 2]).unwrap();
             peer.send_state(&[3]).unwrap();
+            peer.say_complete().unwrap();
             peer.wait_ready().unwrap();
             let (mine, theirs) = UnixStream::pair().unwrap();
             let descriptor = theirs.into();

@@ -447,6 +447,49 @@ def a_process_that_is_started_while_another_drains_serves_at_once(stage):
             other.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
 
 
+@case(deadline=120)
+def a_takeover_that_has_begun_is_finished_although_the_old_process_is_to_stop(stage):
+    # Slow answers, so that the new process takes a while until it has its lanes.
+    sim = stage.sim(1, 2, TABLETS, 1, "--delay-ms", "200")
+    with direct.session(sim.hosts[0]) as s:
+        direct.create_load_tables(s, "app", 1)
+    path = Path(stage.enter_context(tempfile.TemporaryDirectory()), "cql.sock")
+    upgraded = Upgraded(stage, sim, "--bind", "unix:%s" % path)
+    host = upgraded.proxy.host
+
+    def begin():
+        """Starts the next process, and has the old one stop once the takeover has begun."""
+        old = upgraded.proxy.child
+        upgraded.proxy.child = stage.start(upgraded.proxy.words, "proxy-%s" % old.process.pid)
+        until("the takeover has begun", lambda: "wants to take over" in old.error_path.read_text(), pause=0.02)
+        old.process.terminate()
+        until("the signal has come", lambda: "received signal" in old.error_path.read_text(), pause=0.02)
+        assert "the place of the process before" not in upgraded.proxy.child.error_path.read_text(), "it was too quick"
+        return old
+
+    with Raw(host) as raw:
+        raw.serves()
+        old = begin()
+        asked = 0
+        while old.process.poll() is None:
+            raw.send(crowd.text(crowd.QUERY, "SELECT v FROM app.texts WHERE k = 'a'")).expect(crowd.RESULT)
+            asked += 1
+        assert old.wait(5) == 0 and asked > 1, (asked, old.last_errors())
+        until("the new process is ready", upgraded.proxy.ready)
+        raw.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
+        # The second signal ends the wait for the takeover: the new process listens, and clients connect again.
+        old = begin()
+        old.process.terminate()
+        assert old.wait(10) == 0, old.last_errors()
+        until("the new process is ready", upgraded.proxy.ready)
+        with Raw(host) as again:
+            again.serves()
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(path))
+            assert supported(s) == SUPPORTED
+        upgraded.upgrade()
+
+
 def ids(stage):
     """The host ids that a client reads at each of two addresses: its own, and its peer's."""
     tables, found = ("system.local", "system.peers", "system.peers_v2"), []
