@@ -1,5 +1,7 @@
 //! How the process ends: step by step, and in bounded time.
 
+use std::time::Duration;
+
 use crate::config::settings::DrainSettings;
 
 /// Steps to the end; none is taken back.
@@ -28,11 +30,17 @@ pub(crate) struct Drain {
     /// While lingering, when the process may go on if no client is connected.
     min_until_us: u64,
     is_signalled: bool,
+    /// Whether another process takes this one's place just now.
+    is_taken_over: bool,
+    /// Whether the process lingers for that alone.
+    awaits_takeover: bool,
 }
 
 impl Drain {
     /// Time for the last bytes to leave, and for threads to end.
     const CLOSING_US: u64 = 1_000_000;
+    /// Time for a takeover that has begun: its clients keep their connections.
+    const TAKEOVER_US: u64 = 10_000_000;
 
     /// Serving.
     #[must_use]
@@ -43,6 +51,8 @@ impl Drain {
             deadline_us: None,
             min_until_us: 0,
             is_signalled: false,
+            is_taken_over: false,
+            awaits_takeover: false,
         }
     }
 
@@ -63,6 +73,12 @@ impl Drain {
         self.deadline_us
     }
 
+    /// Time of running requests, from the end of the delay on.
+    #[must_use]
+    pub const fn drain_time(&self) -> Duration {
+        Duration::from_millis(self.settings.drain_ms)
+    }
+
     /// Whether SIGTERM or SIGINT came.
     #[must_use]
     pub(crate) const fn is_signalled(&self) -> bool {
@@ -80,7 +96,7 @@ impl Drain {
                 self.min_until_us = after(min_sigterm_delay_s);
                 self.enter(DrainPhase::Lingering, after(longest_s));
             }
-            DrainPhase::Serving | DrainPhase::Lingering => self.drain(now_us),
+            DrainPhase::Serving | DrainPhase::Lingering => self.leave(now_us),
             DrainPhase::Draining => self.close(now_us),
             DrainPhase::Closing => self.stop(),
             DrainPhase::Stopped => {}
@@ -90,6 +106,15 @@ impl Drain {
     /// The application said that it needs the proxy no longer.
     pub(crate) fn on_quit(&mut self, now_us: u64) {
         if self.phase < DrainPhase::Draining {
+            self.leave(now_us);
+        }
+    }
+
+    /// Whether another process takes this one's place just now. A process that is to end serves until that is done, or
+    /// has failed.
+    pub fn on_takeover(&mut self, is_under_way: bool, now_us: u64) {
+        self.is_taken_over = is_under_way;
+        if self.phase == DrainPhase::Lingering && self.awaits_takeover && !is_under_way {
             self.drain(now_us);
         }
     }
@@ -97,7 +122,7 @@ impl Drain {
     /// So many clients are connected.
     pub(crate) fn on_clients(&mut self, count: u64, now_us: u64) {
         if self.phase == DrainPhase::Lingering && count == 0 && now_us >= self.min_until_us {
-            self.drain(now_us);
+            self.leave(now_us);
         }
     }
 
@@ -121,10 +146,22 @@ impl Drain {
             return;
         }
         match self.phase {
-            DrainPhase::Lingering => self.drain(now_us),
+            DrainPhase::Lingering => self.leave(now_us),
             DrainPhase::Draining => self.close(now_us),
             DrainPhase::Closing => self.stop(),
             DrainPhase::Serving | DrainPhase::Stopped => {}
+        }
+    }
+
+    /// Drains, once a takeover has had its time.
+    fn leave(&mut self, now_us: u64) {
+        if self.awaits_takeover || !self.is_taken_over {
+            self.drain(now_us);
+        } else {
+            (self.phase, self.awaits_takeover) = (DrainPhase::Lingering, true);
+            self.deadline_us = Some(now_us.saturating_add(Self::TAKEOVER_US));
+            // Clients that leave do not end it.
+            self.min_until_us = u64::MAX;
         }
     }
 
@@ -233,11 +270,41 @@ mod tests {
         assert_eq!(drain.phase(), DrainPhase::Closing);
     }
 
+    #[test]
+    fn a_takeover_that_has_begun_is_finished_first() {
+        for ends_by in ["takeover", "time", "signal"] {
+            let mut drain = draining_for(10_000);
+            drain.on_takeover(true, 0);
+            drain.on_signal(1);
+            drain.on_clients(0, 2);
+            let until_us = 1 + Drain::TAKEOVER_US;
+            assert_eq!(
+                (drain.phase(), drain.deadline_us()),
+                (DrainPhase::Lingering, Some(until_us))
+            );
+            match ends_by {
+                "takeover" => drain.on_takeover(false, 3),
+                "time" => drain.on_time(until_us),
+                _ => drain.on_signal(3),
+            }
+            assert_eq!(drain.phase(), DrainPhase::Draining, "by {ends_by}");
+        }
+    }
+
+    #[test]
+    fn a_takeover_that_begins_within_the_delay_has_its_time_as_well() {
+        let mut drain = lingering(0, 30);
+        drain.on_takeover(true, 29_999_999);
+        drain.on_time(30_000_000);
+        let until_us = 30_000_000 + Drain::TAKEOVER_US;
+        assert_eq!((drain.phase(), drain.deadline_us()), (DrainPhase::Lingering, Some(until_us)));
+    }
+
     proptest! {
         #[test]
         fn no_step_is_taken_back_and_each_but_the_first_and_last_ends(
             max_s in 0_u64..20,
-            events in prop::collection::vec((0_u8..6, 0_u64..20_000_000), 0..40),
+            events in prop::collection::vec((0_u8..8, 0_u64..20_000_000), 0..40),
         ) {
             let mut drain = Drain::new(DrainSettings {
                 min_sigterm_delay_s: max_s / 2,
@@ -254,6 +321,8 @@ mod tests {
                     2 => drain.on_closed(),
                     3 => drain.on_quit(now_us),
                     4 => drain.on_clients(later_us % 2, now_us),
+                    5 => drain.on_takeover(true, now_us),
+                    6 => drain.on_takeover(false, now_us),
                     _ => drain.on_time(now_us),
                 }
                 prop_assert!(drain.phase() >= before);

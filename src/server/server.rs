@@ -198,7 +198,7 @@ impl Server {
             let serving = drain.phase() < DrainPhase::Draining;
             if !serving {
                 // Before clients are closed: they connect again at once, and would wait for the end.
-                places.close();
+                places.close().await;
             } else if open {
                 places.on_open();
             }
@@ -208,18 +208,18 @@ impl Server {
             }
             let rest = drain.deadline_us().map(|at| at.saturating_sub(clock::now_us()));
             tokio::select! {
-                _ = stop.recv() => drain.on_signal(clock::now_us()),
+                _ = stop.recv() => current(&mut drain, &places).on_signal(clock::now_us()),
                 _ = quit.recv() => {
                     tracing::info!("asked to stop by the admin address");
-                    drain.on_quit(clock::now_us());
+                    current(&mut drain, &places).on_quit(clock::now_us());
                 }
                 () = sleep(CLIENTS_POLL), if phase == DrainPhase::Lingering => {
                     let clients = pages.clients().await;
-                    drain.on_clients(clients, clock::now_us());
+                    current(&mut drain, &places).on_clients(clients, clock::now_us());
                 }
                 step = places.next(serving && open) => {
                     if places.on_step(step, &mut workers, &pages, &mut kept).await {
-                        drain.on_quit(clock::now_us());
+                        current(&mut drain, &places).on_quit(clock::now_us());
                     }
                 }
                 Some(report) = reports.recv() => {
@@ -245,7 +245,7 @@ impl Server {
                     drain.on_closed();
                 }
                 () = sleep(Duration::from_micros(rest.unwrap_or(0))), if rest.is_some() => {
-                    drain.on_time(clock::now_us());
+                    current(&mut drain, &places).on_time(clock::now_us());
                 }
             }
         }
@@ -257,17 +257,23 @@ impl Server {
     }
 }
 
-/// Stays for clients over TLS whose requests the next process serves, until the last is gone or a signal comes;
-/// whether this process served at all.
+/// The steps to the end, which go by whether another process takes over just now.
+fn current<'a>(drain: &'a mut Drain, places: &ListeningPlaces) -> &'a mut Drain {
+    drain.on_takeover(places.is_asked(), clock::now_us());
+    drain
+}
+
+/// Stays for clients over TLS whose requests the next process serves, until the last is gone or a signal comes, or for
+/// the time of running requests where one has come; whether this process served at all.
 async fn relay(
     mut places: ListeningPlaces,
     mut stop: Receiver<()>,
     drain: &Drain,
 ) -> Result<(), ServerError> {
     tokio::select! {
-        () = places.relayed(), if !drain.is_signalled() => {}
-        _ = stop.recv(), if !drain.is_signalled() => {}
-        else => {}
+        () = places.relayed() => {}
+        _ = stop.recv() => {}
+        () = sleep(drain.drain_time()), if drain.is_signalled() => {}
     }
     places.verdict()
 }

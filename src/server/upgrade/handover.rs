@@ -3,10 +3,11 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc::Sender;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -39,6 +40,8 @@ pub(crate) enum ListenEvent {
     Successor(Peer),
     /// It has all clients that could move.
     GivenAway,
+    /// This process ends, and a new one has its place already.
+    PlaceLeft,
     /// This process has no lane: the process before goes on.
     NoLane(NoLane),
 }
@@ -54,36 +57,81 @@ pub(crate) struct Offer {
     pub bytes_max: u64,
 }
 
+/// Descriptors of the places that are offered, with their names.
+#[derive(Debug, Default)]
+pub(crate) struct OfferedPlaces {
+    /// Where clients connect.
+    pub clients: Arc<Vec<(String, OwnedFd)>>,
+    /// The admin address and the socket of upgrades, where a process listens until its end.
+    pub own: Arc<Vec<(String, OwnedFd)>>,
+}
+
+/// How what offers the places and the server speak with each other.
+#[derive(Debug)]
+pub(crate) struct OfferLine {
+    /// This process ends. The answer is whether another has all its places already.
+    pub ends: Receiver<oneshot::Sender<bool>>,
+    /// Whether another process takes over just now.
+    pub is_asked: Arc<AtomicBool>,
+    /// What becomes of it.
+    pub steps: Sender<ListenEvent>,
+}
+
 /// Offers everything to processes that ask at a socket, one after another, until one takes it. One that says nothing keeps
-/// no other waiting.
+/// no other waiting. From a message of `ends` on it offers what a process keeps until its end; clients cannot connect here any
+/// more once that is answered.
 pub(crate) async fn offer(
     mut socket: UnixSocket,
-    places: Arc<Vec<(String, OwnedFd)>>,
+    mut places: OfferedPlaces,
     what: Offer,
-    steps: Sender<ListenEvent>,
+    OfferLine { mut ends, is_asked, steps }: OfferLine,
 ) {
     let (asks, mut asking) = mpsc::channel(1);
     let turns = Arc::new(Semaphore::new(HELLOS_MAX));
+    let mut is_ending = false;
     loop {
-        let handed_over = tokio::select! {
-            Some(next) = asking.recv() => hand_over(next, &places, &what).await,
-            accepted = accept_peer(&socket, &turns, &asks) => match accepted {
-                Ok(()) => continue,
-                Err(error) => Err(error),
-            },
+        let next = tokio::select! {
+            Some(done) = ends.recv() => {
+                is_ending = true;
+                places.clients = Arc::default();
+                // A server that has ended waits no more.
+                done.send(false).ok();
+                continue;
+            }
+            Some(next) = asking.recv() => {
+                is_asked.store(true, Ordering::Relaxed);
+                next
+            }
+            accepted = accept_peer(&socket, &turns, &asks) => {
+                if let Err(error) = accepted {
+                    note(&error);
+                    sleep(PAUSE).await;
+                }
+                continue;
+            }
         };
-        match handed_over {
-            Ok(next) => {
+        let step = if is_ending {
+            leave_to(next, &mut socket, &places, &what).await.map(|()| ListenEvent::PlaceLeft)
+        } else {
+            match hand_over(next, &places, &what).await {
+                Ok(next) => wait_ready(next, &mut ends).await,
+                Err(error) => Err(error),
+            }
+        };
+        match step {
+            Ok(step) => {
                 socket.leave();
                 // A server that has ended gives nothing away.
-                steps.send(ListenEvent::Successor(next)).await.ok();
+                steps.send(step).await.ok();
                 return;
             }
-            Err(error) => {
-                note(&error);
-                sleep(PAUSE).await;
+            Err(error) if is_ending => {
+                tracing::warn!(%error, "this process ends, and no other has taken its place yet");
             }
+            Err(error) => note(&error),
         }
+        is_asked.store(false, Ordering::Relaxed);
+        sleep(PAUSE).await;
     }
 }
 
@@ -116,19 +164,52 @@ async fn accept_peer(
     Ok(())
 }
 
-async fn hand_over(
-    mut next: Peer,
-    places: &Arc<Vec<(String, OwnedFd)>>,
+/// Leaves its place at once to a process that need not wait: this one serves no new client.
+async fn leave_to(
+    next: Peer,
+    socket: &mut UnixSocket,
+    places: &OfferedPlaces,
     what: &Offer,
-) -> io::Result<Peer> {
+) -> io::Result<()> {
+    let next = send_places(next, &places.own).await?;
+    // Workers may have ended: without them the next process begins with the file of `state.file`.
+    let state = collect(what).await.unwrap_or_default();
+    // The file is the other's from the last word on.
+    socket.leave();
+    let left = in_background(move || {
+        next.send_state(&state)?;
+        next.say_ending()
+    });
+    left.await.inspect_err(|_| socket.own())
+}
+
+/// What was learned, whole.
+async fn collect(what: &Offer) -> io::Result<Vec<u8>> {
+    let (about, mut all) = (what.abouts.borrow().clone(), Vec::new());
+    if let Some(about) = about {
+        let worker = what.worker.clone();
+        let mut state = Collector::new(worker, about, what.bytes_max, Duration::ZERO);
+        while let Some(chunk) = state.next().await? {
+            all.extend_from_slice(&chunk);
+        }
+    }
+    Ok(all)
+}
+
+async fn send_places(next: Peer, places: &Arc<Vec<(String, OwnedFd)>>) -> io::Result<Peer> {
     let places = Arc::clone(places);
-    next = in_background(move || {
+    in_background(move || {
         for (name, descriptor) in &*places {
             next.send_place(name, descriptor)?;
         }
         Ok(next)
     })
-    .await?;
+    .await
+}
+
+async fn hand_over(mut next: Peer, places: &OfferedPlaces, what: &Offer) -> io::Result<Peer> {
+    next = send_places(next, &places.clients).await?;
+    next = send_places(next, &places.own).await?;
     tracing::info!("another process wants to take over");
     let about = what.abouts.borrow().clone();
     if let Some(about) = about {
@@ -138,7 +219,25 @@ async fn hand_over(
             next = in_background(move || next.send_state(&chunk).map(|()| next)).await?;
         }
     }
-    in_background(move || next.wait_ready().map(|()| next)).await
+    in_background(move || next.say_complete().map(|()| next)).await
+}
+
+/// Waits until a process listens that has all that is offered. It listens at once when this one ends first.
+async fn wait_ready(
+    mut next: Peer,
+    ends: &mut Receiver<oneshot::Sender<bool>>,
+) -> io::Result<ListenEvent> {
+    let hang_up = next.hang_up()?;
+    let waiting = in_background(move || next.wait_ready().map(|()| next));
+    tokio::select! {
+        ready = waiting => ready.map(ListenEvent::Successor),
+        Some(done) = ends.recv() => {
+            hang_up();
+            // A server that has ended waits no more.
+            done.send(true).ok();
+            Ok(ListenEvent::PlaceLeft)
+        }
+    }
 }
 
 async fn in_background<T: Send + 'static>(
@@ -163,7 +262,9 @@ mod tests {
         let (_about, abouts) = watch::channel(None);
         let (steps, mut stepped) = mpsc::channel(1);
         let what = Offer { worker, abouts, bytes_max: 10 };
-        let offering = tokio::spawn(offer(socket, Arc::default(), what, steps));
+        let (_ends, ending) = mpsc::channel(1);
+        let line = OfferLine { ends: ending, is_asked: Arc::default(), steps };
+        let offering = tokio::spawn(offer(socket, OfferedPlaces::default(), what, line));
         let silent: Vec<_> = (0..3).map(|_| UnixStream::connect(&path).unwrap()).collect();
         let began_us = clock::now_us();
         let inherited = spawn_blocking(move || Peer::inherit(&path, 10)).await.unwrap();
@@ -174,5 +275,32 @@ mod tests {
         assert!(matches!(stepped.recv().await, Some(ListenEvent::Successor(_))));
         offering.await.unwrap();
         drop(silent);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_has_all_places_takes_them_when_this_one_ends() {
+        let path = env::temp_dir().join(format!("shardlane-offer-ends-{}", process::id()));
+        let socket = UnixSocket::bind(&path, 0o600).unwrap();
+        let (worker, _) = mpsc::channel(1);
+        let (_about, abouts) = watch::channel(None);
+        let (steps, mut stepped) = mpsc::channel(1);
+        let (ends, ending) = mpsc::channel(1);
+        let is_asked = Arc::<AtomicBool>::default();
+        let line = OfferLine { ends: ending, is_asked: Arc::clone(&is_asked), steps };
+        let what = Offer { worker, abouts, bytes_max: 10 };
+        let offering = tokio::spawn(offer(socket, OfferedPlaces::default(), what, line));
+        let asked = path.clone();
+        let inherited = spawn_blocking(move || Peer::inherit(&asked, 10)).await.unwrap();
+        let inherited = inherited.unwrap().unwrap();
+        assert!(is_asked.load(Ordering::Relaxed) && !inherited.is_ending);
+        assert!(!inherited.peer.is_gone());
+        let (done, is_done) = oneshot::channel();
+        ends.send(done).await.unwrap();
+        assert!(is_done.await.unwrap(), "the other has all places");
+        assert!(inherited.peer.is_gone());
+        assert!(matches!(stepped.recv().await, Some(ListenEvent::PlaceLeft)));
+        offering.await.unwrap();
+        assert!(path.exists(), "the file is the other's");
+        std::fs::remove_file(&path).unwrap();
     }
 }

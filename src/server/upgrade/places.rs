@@ -5,14 +5,18 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 
 use crate::admin::http;
 use crate::config::settings::Settings;
@@ -24,7 +28,7 @@ use crate::listen::unix_listener::UnixSocket;
 use crate::platform::{clock, service_manager};
 use crate::server::error::ServerError;
 use crate::server::state_file::Kept;
-use crate::server::upgrade::handover::{ListenEvent, Offer, offer};
+use crate::server::upgrade::handover::{ListenEvent, Offer, OfferLine, OfferedPlaces, offer};
 use crate::server::upgrade::succession::{Inheritance, Peer, TakeoverRefused};
 use crate::server::upgrade::takeover::{Patience, take_over};
 use crate::server::views::pages::AdminPages;
@@ -41,6 +45,13 @@ const GIVEN: usize = 256;
 /// How long clients may take to get their last answers here before they move. A process waits longer for the other's next
 /// word.
 const GIVING_US: u64 = 8_000_000;
+/// How long a process that ends waits until it does not offer its listeners any more: a handover may be under way.
+const CLOSED_MAX: Duration = Duration::from_secs(1);
+/// How long a new process waits for an admin address that is in use, where it may be that of a process before it: one that
+/// drains for the default of `timeouts.drain_ms` has ended by then.
+const ADMIN_FREE_MAX_US: u64 = 12_000_000;
+/// How often it looks.
+const ADMIN_FREE_POLL: Duration = Duration::from_millis(20);
 
 /// Where the process listens.
 #[derive(Debug)]
@@ -54,10 +65,13 @@ pub(crate) struct ListeningPlaces {
     /// The process before, which listens until this one is ready.
     before: Option<Peer>,
     /// Where places are offered to the next process, and their descriptors.
-    offer: Option<(UnixSocket, Vec<(String, OwnedFd)>)>,
+    offer: Option<(UnixSocket, OfferedPlaces)>,
     /// What is offered besides.
     offered: Option<Offer>,
-    offering: Option<JoinHandle<()>>,
+    /// Where what offers them learns that this process ends.
+    offering: Option<Sender<oneshot::Sender<bool>>>,
+    /// Whether another process takes over just now.
+    is_asked: Arc<AtomicBool>,
     /// Connections that stay here for the next process, TLS; each holds the other end.
     relays: Option<Receiver<Infallible>>,
     /// Whether the process before still listens.
@@ -89,7 +103,12 @@ impl ListeningPlaces {
             None => None,
         };
         let (before, mut inherited, state) = match inherited {
-            Some(Inheritance { peer, places, state }) => (Some(peer), places, Some(state)),
+            Some(Inheritance { peer, places, state, is_ending }) => {
+                if is_ending {
+                    tracing::info!("the process before drains: this one serves new clients");
+                }
+                ((!is_ending).then_some(peer), places, Some(state))
+            }
             None => (None, Vec::new(), None),
         };
         let mut take = |name: &str| {
@@ -99,6 +118,7 @@ impl ListeningPlaces {
         let admin = take(&admin_name(settings.admin)).or_else(|| passed.take(settings.admin));
         let admin = match admin {
             Some(descriptor) => listener::adopt(descriptor),
+            None if path.is_some() => bind_once_free(settings.admin),
             None => listener::bind(settings.admin),
         };
         let admin = admin.map_err(|error| failed("admin", (Bind::Tcp(settings.admin), error)))?;
@@ -132,6 +152,7 @@ impl ListeningPlaces {
             offer: offer.map(|(descriptors, socket)| (socket, descriptors)),
             offered: None,
             offering: None,
+            is_asked: Arc::default(),
             relays: None,
             patience: Patience::new(settings.upgrade_lanes_wait_s, state.as_deref()),
             is_ready: false,
@@ -193,8 +214,11 @@ impl ListeningPlaces {
     /// find this process at its end.
     fn offer_places(&mut self) {
         if let Some(((socket, descriptors), what)) = self.offer.take().zip(self.offered.take()) {
-            let (offered, steps) = (Arc::new(descriptors), self.steps.0.clone());
-            self.offering = Some(tokio::spawn(offer(socket, offered, what, steps)));
+            let (ends, ending) = mpsc::channel(1);
+            self.offering = Some(ends);
+            let (is_asked, steps) = (Arc::clone(&self.is_asked), self.steps.0.clone());
+            let line = OfferLine { ends: ending, is_asked, steps };
+            tokio::spawn(offer(socket, descriptors, what, line));
         }
     }
 
@@ -211,6 +235,12 @@ impl ListeningPlaces {
         if !self.is_waiting && !std::mem::replace(&mut self.is_ready, true) {
             service_manager::notify_ready();
         }
+    }
+
+    /// Whether another process takes over just now: it has asked, and has not got all clients yet.
+    #[must_use]
+    pub(crate) fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Relaxed)
     }
 
     /// What happens next. New clients come only if `is_open`.
@@ -245,7 +275,15 @@ impl ListeningPlaces {
                 kept.leave_file();
                 self.give(next, workers).await;
             }
-            ListenEvent::GivenAway => return true,
+            ListenEvent::GivenAway => {
+                self.is_asked.store(false, Ordering::Relaxed);
+                return true;
+            }
+            ListenEvent::PlaceLeft => {
+                kept.leave_file();
+                self.stop_pages();
+                tracing::info!("a new process serves new clients: this one ends with its requests");
+            }
             ListenEvent::NoLane(why) => {
                 self.patience.give_up(why);
                 kept.leave_file();
@@ -312,15 +350,28 @@ impl ListeningPlaces {
         }
     }
 
-    /// Listens nowhere any more, and offers nothing.
-    pub(crate) fn close(&mut self) {
+    /// Clients can connect here no more. A new process that comes meanwhile gets the admin address.
+    pub(crate) async fn close(&mut self) {
         if self.listeners.is_some() {
             service_manager::notify_stopping();
         }
-        // New clients are refused at once, instead of waiting in the kernel for the end.
-        (self.listeners, self.offer) = (None, None);
+        if !self.is_waiting {
+            self.offer_places();
+        }
+        self.offer = None;
+        // New clients are refused at once, instead of waiting in the kernel for the end, unless another process may have the
+        // listeners already.
+        let listeners = self.listeners.take().filter(|_| self.is_asked());
         if let Some(offering) = self.offering.take() {
-            offering.abort();
+            let (done, is_done) = oneshot::channel();
+            // It has ended where another process has taken over.
+            let is_sent = offering.send(done).await.is_ok();
+            let is_taken = is_sent && matches!(timeout(CLOSED_MAX, is_done).await, Ok(Ok(true)));
+            if let Some(listeners) = listeners
+                && is_taken
+            {
+                listeners.leave();
+            }
         }
     }
 
@@ -328,6 +379,26 @@ impl ListeningPlaces {
     pub(crate) fn stop_pages(&mut self) {
         if let Some(probes) = self.probes.take() {
             probes.abort();
+        }
+    }
+}
+
+/// Listens at the admin address, once it is free. A process that drains and does not offer its place has no `upgrade.socket`.
+fn bind_once_free(address: SocketAddr) -> io::Result<TcpListener> {
+    let until_us = clock::now_us() + ADMIN_FREE_MAX_US;
+    let mut is_logged = false;
+    loop {
+        match listener::bind(address) {
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse && clock::now_us() < until_us =>
+            {
+                if !std::mem::replace(&mut is_logged, true) {
+                    let most_s = ADMIN_FREE_MAX_US / 1_000_000;
+                    tracing::warn!(%address, most_s, "the admin address is in use: waiting until it is free");
+                }
+                thread::sleep(ADMIN_FREE_POLL);
+            }
+            bound => return bound,
         }
     }
 }
@@ -361,10 +432,10 @@ fn named_descriptors(
     listeners: &Listeners,
     admin: &TcpListener,
     socket: &UnixSocket,
-) -> io::Result<Vec<(String, OwnedFd)>> {
+) -> io::Result<OfferedPlaces> {
     let names = settings.bind.iter().map(door_name);
-    let mut all: Vec<_> = names.zip(listeners.descriptors()?).collect();
-    all.push((admin_name(settings.admin), admin.as_fd().try_clone_to_owned()?));
-    all.push((UPGRADE.to_owned(), socket.as_fd().try_clone_to_owned()?));
-    Ok(all)
+    let clients = names.zip(listeners.descriptors()?).collect();
+    let admin = (admin_name(settings.admin), admin.as_fd().try_clone_to_owned()?);
+    let socket = (UPGRADE.to_owned(), socket.as_fd().try_clone_to_owned()?);
+    Ok(OfferedPlaces { clients: Arc::new(clients), own: Arc::new(vec![admin, socket]) })
 }

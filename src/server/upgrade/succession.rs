@@ -2,15 +2,20 @@
 //!
 //! The new one says hello. The old one sends a descriptor of each place where it listens, and its state. The new one
 //! opens its lanes; once they are there it says that it is ready. From then on it listens, and the old one sends its
-//! clients, each as it has its answers, and ends. A new process that ends before it is ready changes nothing.
+//! clients, each as it has its answers, and ends. A new process that ends before it is ready changes nothing. An old one that
+//! ends anyway says so in place of the end of its state: nothing more comes, and the new one listens at once.
 
 use std::io::{self, Read};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
+use rustix::net::{RecvFlags, recv};
 use zeroize::Zeroizing;
 
 use crate::listen::listener::Accepted;
@@ -22,6 +27,11 @@ use crate::worker::client_transfer::GivenClient;
 const VERSION: [u8; 4] = 3_u32.to_be_bytes();
 /// How long either side waits for the other's next word, but for the one that is not said before all lanes are there.
 pub(crate) const WORD_MAX: Duration = Duration::from_secs(10);
+/// How often a process is asked again that closed the connection: one that comes to its end is gone by then, or leaves its
+/// place.
+const CLOSED_MAX: u32 = 4;
+/// Pause before that.
+const CLOSED_PAUSE: Duration = Duration::from_millis(250);
 /// How long a new process may take until it is ready.
 const READY_MAX: Duration = Duration::from_secs(120);
 /// Bytes of a state that one message has at most.
@@ -40,6 +50,7 @@ const READY: u8 = 5;
 const TCP_CLIENT: u8 = 6;
 const UNIX_CLIENT: u8 = 7;
 const DONE: u8 = 8;
+const ENDING: u8 = 9;
 
 /// The other process.
 #[derive(Debug)]
@@ -65,6 +76,8 @@ pub(crate) struct Inheritance {
     pub places: Vec<(String, OwnedFd)>,
     /// What it has learned.
     pub state: Vec<u8>,
+    /// Whether it ends anyway: it serves no new client, and gives none away.
+    pub is_ending: bool,
 }
 
 impl Peer {
@@ -116,6 +129,21 @@ impl Peer {
         path: &Path,
         state_bytes_max: u64,
     ) -> Result<Option<Inheritance>, TakeoverRefused> {
+        let explained =
+            |TakeoverRefused { pid, error }| TakeoverRefused { pid, error: explain(error) };
+        for _ in 0..CLOSED_MAX {
+            match Self::inherit_once(path, state_bytes_max) {
+                Err(refused) if is_closed(&refused.error) => thread::sleep(CLOSED_PAUSE),
+                asked => return asked.map_err(explained),
+            }
+        }
+        Self::inherit_once(path, state_bytes_max).map_err(explained)
+    }
+
+    fn inherit_once(
+        path: &Path,
+        state_bytes_max: u64,
+    ) -> Result<Option<Inheritance>, TakeoverRefused> {
         let stream = match UnixStream::connect(path) {
             Ok(stream) => stream,
             Err(error) if is_absent(&error) => return Ok(None),
@@ -132,19 +160,33 @@ impl Peer {
         peer.send(HELLO, &VERSION, None)?;
         let (mut places, mut state) = (Vec::new(), Vec::new());
         loop {
-            match peer.receive().map_err(explain_end)? {
+            match peer.receive()? {
                 (PLACE, name) => {
                     let name =
                         String::from_utf8(name.to_vec()).map_err(|_| strange("a strange name"))?;
                     places.push((name, peer.descriptor()?));
                 }
                 (STATE, chunk) => state.extend_from_slice(&chunk),
-                (STATE_END, _) => return Ok(Inheritance { peer, places, state }),
+                (kind @ (STATE_END | ENDING), _) => {
+                    let is_ending = kind == ENDING;
+                    return Ok(Inheritance { peer, places, state, is_ending });
+                }
                 (kind, _) => return Err(strange_kind(kind)),
             }
             if u64::try_from(state.len()).is_ok_and(|len| len > state_bytes_max) {
                 return Err(strange("a state longer than state.bytes_max"));
             }
+        }
+    }
+
+    /// Whether the process before has ended, or leaves its place: it says nothing before this one is ready.
+    #[must_use]
+    pub(crate) fn is_gone(&self) -> bool {
+        let mut next = [0];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        match recv(self.receiver.stream(), &mut next, flags) {
+            Ok((count, _)) => count == 0,
+            Err(error) => !matches!(error, Errno::WOULDBLOCK | Errno::INTR),
         }
     }
 
@@ -203,9 +245,27 @@ impl Peer {
         chunk.chunks(STATE_BYTES).try_for_each(|piece| self.send(STATE, piece, None))
     }
 
-    /// Says that the state is complete, and waits until the other listens.
+    /// Says that the state is complete, and that this process ends.
+    pub(crate) fn say_ending(&self) -> io::Result<()> {
+        self.send(ENDING, &[], None)
+    }
+
+    /// Says that the state is complete.
+    pub(crate) fn say_complete(&self) -> io::Result<()> {
+        self.send(STATE_END, &[], None)
+    }
+
+    /// What ends the conversation, whatever a blocked call waits for.
+    pub(crate) fn hang_up(&self) -> io::Result<impl FnOnce() + Send + use<>> {
+        let stream = self.receiver.stream().try_clone()?;
+        Ok(move || {
+            // The other may have closed it first.
+            stream.shutdown(Shutdown::Both).ok();
+        })
+    }
+
+    /// Waits until the other listens.
     pub(crate) fn wait_ready(&mut self) -> io::Result<()> {
-        self.send(STATE_END, &[], None)?;
         self.receiver.stream().set_read_timeout(Some(READY_MAX))?;
         match self.receive()? {
             (READY, _) => Ok(()),
@@ -232,12 +292,19 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
-/// A process that does not understand the hello closes the connection. What a blocking call fails with after its time is
-/// [`io::ErrorKind::WouldBlock`].
-fn explain_end(error: io::Error) -> io::Error {
-    if error.kind() == io::ErrorKind::UnexpectedEof {
+/// A process closes the connection that does not understand the hello, or comes to its end just then.
+fn is_closed(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+    )
+}
+
+/// What a blocking call fails with after its time is [`io::ErrorKind::WouldBlock`].
+fn explain(error: io::Error) -> io::Error {
+    if is_closed(&error) {
         strange(
-            "it closed the connection, as a version does that hands over otherwise; its log says more",
+            "it closed the connection again and again, as a version does that hands over otherwise; its log says more",
         )
     } else if error.kind() == io::ErrorKind::WouldBlock {
         io::ErrorKind::TimedOut.into()
@@ -292,6 +359,7 @@ mod tests {
             peer.send_place("clients", &place.into()).unwrap();
             peer.send_state(&[1, 2]).unwrap();
             peer.send_state(&[3]).unwrap();
+            peer.say_complete().unwrap();
             peer.wait_ready().unwrap();
             let (mine, theirs) = UnixStream::pair().unwrap();
             let descriptor = theirs.into();
@@ -328,14 +396,26 @@ mod tests {
         let path = env::temp_dir().join(format!("shardlane-silent-{}", process::id()));
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let gone = thread::spawn(move || {
-            let mut peer = Peer::new(listener.accept().unwrap().0).unwrap();
-            peer.expect_hello().unwrap();
+            for _ in 0..=CLOSED_MAX {
+                let mut peer = Peer::new(listener.accept().unwrap().0).unwrap();
+                peer.expect_hello().unwrap();
+            }
         });
         let refused = Peer::inherit(&path, 10).unwrap_err();
         gone.join().unwrap();
         assert_eq!(refused.pid, i32::try_from(process::id()).ok());
         assert!(refused.error.to_string().contains("closed"), "{}", refused.error);
-        assert_eq!(explain_end(io::ErrorKind::WouldBlock.into()).kind(), io::ErrorKind::TimedOut);
+        assert_eq!(explain(io::ErrorKind::WouldBlock.into()).kind(), io::ErrorKind::TimedOut);
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_process_that_comes_to_its_end_meanwhile_is_none() {
+        let path = env::temp_dir().join(format!("shardlane-at-its-end-{}", process::id()));
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let gone = thread::spawn(move || drop(listener.accept().unwrap()));
+        assert!(Peer::inherit(&path, 10).unwrap().is_none());
+        gone.join().unwrap();
         fs::remove_file(&path).unwrap();
     }
 

@@ -102,29 +102,53 @@ pub(crate) async fn take_over(
     steps: Sender<ListenEvent>,
     wait_s: u64,
 ) {
-    if wait_for_lanes(&pages, wait_s).await {
-        // It ends by itself when the process before is gone.
-        drop(spawn_blocking(move || take_clients(before, &steps)));
-    } else {
-        // A server that has ended needs to know nothing.
-        steps.send(ListenEvent::NoLane(NoLane::InTime(wait_s))).await.ok();
+    match wait_for_lanes(&before, &pages, wait_s).await {
+        Waited::Lanes => {
+            // It ends by itself when the process before is gone.
+            drop(spawn_blocking(move || take_clients(before, &steps)));
+        }
+        Waited::Left => {
+            tracing::warn!("the process before ends: this one serves new clients");
+            // As the manager would take the end of the process before for that of the service.
+            service_manager::notify_ready();
+            for step in [ListenEvent::Listening, ListenEvent::AllMovedIn] {
+                // A server that has ended needs to know nothing.
+                steps.send(step).await.ok();
+            }
+        }
+        Waited::NoLane => {
+            steps.send(ListenEvent::NoLane(NoLane::InTime(wait_s))).await.ok();
+        }
     }
 }
 
-/// Waits until there is a lane to every shard, or no more come; `false` when there is none after so many seconds.
-async fn wait_for_lanes(pages: &AdminPages, wait_s: u64) -> bool {
+/// What a new process has waited for.
+enum Waited {
+    /// A lane to every shard, or as many as come.
+    Lanes,
+    /// The process before has left its place.
+    Left,
+    /// None of that, for as long as it waits.
+    NoLane,
+}
+
+/// Waits until there is a lane to every shard, or no more come, for so many seconds at most.
+async fn wait_for_lanes(process: &Peer, pages: &AdminPages, wait_s: u64) -> Waited {
     let (mut before, mut same) = (0, 0);
     let until_us = clock::now_us() + wait_s * 1_000_000;
     while clock::now_us() < until_us {
         let (open, wanted) = pages.lanes().await;
         same = if open == before { same + 1 } else { 0 };
         if open > 0 && (open >= wanted || same >= LANES_SETTLED) {
-            return true;
+            return Waited::Lanes;
+        }
+        if process.is_gone() {
+            return Waited::Left;
         }
         before = open;
         sleep(LANES_POLL).await;
     }
-    before > 0
+    if before > 0 { Waited::Lanes } else { Waited::NoLane }
 }
 
 /// Reports to the service manager why this process ends, and waits until that was read: afterwards the manager could not

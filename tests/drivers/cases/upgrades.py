@@ -379,6 +379,18 @@ def clients_that_have_begun_something_go_on_with_it_in_the_next_process(stage):
     long.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
 
 
+def wait_for_slow_request(proxy, sim, raw, slow_ms):
+    """Starts a client and has it send a request that takes so long; returns when that was."""
+    raw.serves()
+    _, prepared = raw.send(crowd.text(crowd.PREPARE, "SELECT v FROM app.ints WHERE k = ?")).expect(crowd.RESULT)
+    # The simulated node is slow to answer EXECUTE alone.
+    sim.post("/sim/nodes/0/strain", slow_ms=slow_ms)
+    began = time.monotonic()
+    raw.send(crowd.execute(prepared[6:6 + int.from_bytes(prepared[4:6], "big")], SLOW, 1))
+    until("the slow request is on its way", lambda: proxy.metrics()["shardlane_upstream_in_flight"] > 0)
+    return began
+
+
 @case(deadline=120)
 def a_slow_request_stops_the_others_of_its_connection_for_a_second_at_most(stage):
     sim = stage.sim(1, 2, TABLETS)
@@ -386,13 +398,7 @@ def a_slow_request_stops_the_others_of_its_connection_for_a_second_at_most(stage
         direct.create_load_tables(s, "app", 1)
     upgraded = Upgraded(stage, sim)
     with Raw(upgraded.proxy.host) as raw:
-        raw.serves()
-        _, prepared = raw.send(crowd.text(crowd.PREPARE, "SELECT v FROM app.ints WHERE k = ?")).expect(crowd.RESULT)
-        # The simulated node is slow to answer EXECUTE alone.
-        sim.post("/sim/nodes/0/strain", slow_ms=4000)
-        began = time.monotonic()
-        raw.send(crowd.execute(prepared[6:6 + int.from_bytes(prepared[4:6], "big")], SLOW, 1))
-        until("the slow request is on its way", lambda: upgraded.proxy.metrics()["shardlane_upstream_in_flight"] > 0)
+        began = wait_for_slow_request(upgraded.proxy, sim, raw, slow_ms=4000)
         ended, waits, answered = threading.Event(), [], set()
 
         def ask():
@@ -415,6 +421,73 @@ def a_slow_request_stops_the_others_of_its_connection_for_a_second_at_most(stage
         assert max(waits) < 1.7, max(waits)
         sim.post("/sim/nodes/0/strain")
         raw.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
+
+
+@case(deadline=90)
+def a_process_that_is_started_while_another_drains_serves_at_once(stage):
+    sim = stage.sim(1, 2, TABLETS)
+    with direct.session(sim.hosts[0]) as s:
+        direct.create_load_tables(s, "app", 1)
+    upgraded = Upgraded(stage, sim)
+    old = upgraded.proxy.child
+    with Raw(upgraded.proxy.host) as raw:
+        wait_for_slow_request(upgraded.proxy, sim, raw, slow_ms=6000)
+        old.process.terminate()
+        until("the old process drains", lambda: "draining" in old.error_path.read_text(), pause=0.02)
+        upgraded.proxy.child = stage.start(upgraded.proxy.words, "proxy-next")
+        until("the new process is ready", upgraded.proxy.ready)
+        with Raw(upgraded.proxy.host) as other:
+            other.serves()
+            assert old.process.poll() is None, "the new one waited for its end"
+            assert raw.expect(crowd.RESULT)[0] == SLOW
+            assert old.wait(20) == 0, old.last_errors()
+            sim.post("/sim/nodes/0/strain")
+            # It has the socket of upgrades as well.
+            upgraded.upgrade()
+            other.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
+
+
+@case(deadline=120)
+def a_takeover_that_has_begun_is_finished_although_the_old_process_is_to_stop(stage):
+    # Slow answers, so that the new process takes a while until it has its lanes.
+    sim = stage.sim(1, 2, TABLETS, 1, "--delay-ms", "200")
+    with direct.session(sim.hosts[0]) as s:
+        direct.create_load_tables(s, "app", 1)
+    path = Path(stage.enter_context(tempfile.TemporaryDirectory()), "cql.sock")
+    upgraded = Upgraded(stage, sim, "--bind", "unix:%s" % path)
+    host = upgraded.proxy.host
+
+    def begin():
+        """Starts the next process, and has the old one stop once the takeover has begun."""
+        old = upgraded.proxy.child
+        upgraded.proxy.child = stage.start(upgraded.proxy.words, "proxy-%s" % old.process.pid)
+        until("the takeover has begun", lambda: "wants to take over" in old.error_path.read_text(), pause=0.02)
+        old.process.terminate()
+        until("the signal has come", lambda: "received signal" in old.error_path.read_text(), pause=0.02)
+        assert "the place of the process before" not in upgraded.proxy.child.error_path.read_text(), "it was too quick"
+        return old
+
+    with Raw(host) as raw:
+        raw.serves()
+        old = begin()
+        asked = 0
+        while old.process.poll() is None:
+            raw.send(crowd.text(crowd.QUERY, "SELECT v FROM app.texts WHERE k = 'a'")).expect(crowd.RESULT)
+            asked += 1
+        assert old.wait(5) == 0 and asked > 1, (asked, old.last_errors())
+        until("the new process is ready", upgraded.proxy.ready)
+        raw.send(crowd.frame(OPTIONS, b"")).expect(SUPPORTED)
+        # The second signal ends the wait for the takeover: the new process listens, and clients connect again.
+        old = begin()
+        old.process.terminate()
+        assert old.wait(10) == 0, old.last_errors()
+        until("the new process is ready", upgraded.proxy.ready)
+        with Raw(host) as again:
+            again.serves()
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(path))
+            assert supported(s) == SUPPORTED
+        upgraded.upgrade()
 
 
 def ids(stage):
