@@ -126,6 +126,9 @@ impl World {
             if frame.opcode() != Some(Opcode::Event) {
                 continue;
             }
+            if let Ok(event) = NodeEvent::read(&frame.body) {
+                self.control.reads.on_event(&event);
+            }
             for worker in self.workers.numbers() {
                 // What was read before the event is known before it.
                 let read_us = self.workers.get(worker).read_us;
