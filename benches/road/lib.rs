@@ -1,4 +1,5 @@
 //! The pure folders of the product and nothing else: what stands between two system calls.
+#![allow(dead_code, reason = "the layers above use the rest")]
 
 #[path = "../../src/collections/mod.rs"]
 pub mod collections;
