@@ -75,7 +75,7 @@ impl Drain {
 
     /// Time of running requests, from the end of the delay on.
     #[must_use]
-    pub const fn drain_time(&self) -> Duration {
+    pub(crate) const fn drain_time(&self) -> Duration {
         Duration::from_millis(self.settings.drain_ms)
     }
 
@@ -112,7 +112,7 @@ impl Drain {
 
     /// Whether another process takes this one's place just now. A process that is to end serves until that is done, or
     /// has failed.
-    pub fn on_takeover(&mut self, is_under_way: bool, now_us: u64) {
+    pub(crate) fn on_takeover(&mut self, is_under_way: bool, now_us: u64) {
         self.is_taken_over = is_under_way;
         if self.phase == DrainPhase::Lingering && self.awaits_takeover && !is_under_way {
             self.drain(now_us);
