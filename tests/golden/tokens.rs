@@ -104,7 +104,7 @@ fn nearly_every_constant_that_servers_agree_on_is_certain() {
     // without a zone.
     let partly = [
         ("double", 85),
-        ("float", 90),
+        ("float", 85),
         ("frozen<set<text>>", 95),
         ("time", 50),
         ("timestamp", 90),
