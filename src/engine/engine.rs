@@ -25,7 +25,7 @@
 //!
 //! # The inside
 //!
-//! [`Core`] is what all parts work on; [`Features`] know the core and not each other. `requests` is the
+//! `Core` is what all parts work on; `Features` know the core and not each other. `requests` is the
 //! way up, `answers` the way down. What must be routed or served again waits on the core's to-do queue,
 //! which is emptied here before the next frame is read: no part calls back the way it came.
 
