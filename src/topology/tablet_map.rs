@@ -79,8 +79,12 @@ pub enum Learned {
 pub struct Filled {
     /// Those that were new or replaced others.
     pub taken: usize,
-    /// Those that were not taken, since a node reported their range after the reading had begun.
+    /// Those that were not taken, since a node reported their range after the reading had begun, or another in
+    /// their place a moment ago.
     pub outdated: usize,
+    /// Those of them that were replaced a moment ago: the reading is either older than that, or shows that they
+    /// are back, and another one has to say which.
+    pub unsettled: usize,
 }
 
 impl TabletMap {
@@ -149,7 +153,9 @@ impl TabletMap {
             if self.holds(index, &tablet) {
                 continue;
             }
-            if heard.overlaps(tablet.first, tablet.last) || self.recent.holds(table, &tablet) {
+            let is_unsettled = self.recent.holds(table, &tablet);
+            filled.unsettled += usize::from(is_unsettled);
+            if is_unsettled || heard.overlaps(tablet.first, tablet.last) {
                 filled.outdated += 1;
             } else if self.put(index, tablet).is_some() {
                 filled.taken += 1;

@@ -115,8 +115,8 @@ struct Times {
     settles: bool,
     /// Times that it was read while tablets moved.
     moved: u32,
-    /// Whether the reading that goes on has found a tablet on a host that is not known yet.
-    is_unplaced: bool,
+    /// Whether the reading that goes on has found a tablet that could not be taken yet.
+    is_untaken: bool,
     /// Answers that the nodes had judged when it was last read.
     judged: u64,
     /// Whether a request used it since then that nodes do not judge.
@@ -177,11 +177,12 @@ impl ReadTimes {
         now_us < self.refused_until_us
     }
 
-    /// Takes note that a tablet was read whose host is not known yet: when the reading has ended, the table is
-    /// read again as if that tablet moved.
-    pub(crate) fn on_unplaced(&mut self, table: TableId) {
+    /// Takes note that a tablet was read and could not be taken, since its host is not known yet or since a node
+    /// reported another a moment ago: when the reading has ended, the table is read again as if that tablet
+    /// moved.
+    pub(crate) fn on_untaken(&mut self, table: TableId) {
         if let Some(times) = self.times(table) {
-            times.is_unplaced = true;
+            times.is_untaken = true;
         }
     }
 
@@ -197,7 +198,7 @@ impl ReadTimes {
         times.retry_us = None;
         times.not_before_us = now_us + UNKNOWN_AGAIN_US;
         times.rests_until_us = now_us + MOVING_US;
-        let is_unplaced = std::mem::take(&mut times.is_unplaced);
+        let is_untaken = std::mem::take(&mut times.is_untaken);
         if began_us < times.changed_us && end != ReadEnd::Refused {
             // It may be older than what has changed, and is due again.
             return;
@@ -205,7 +206,7 @@ impl ReadTimes {
         times.judged = judged;
         times.is_used = false;
         times.again = match end {
-            ReadEnd::Complete { moving } if moving || is_unplaced => {
+            ReadEnd::Complete { moving } if moving || is_untaken => {
                 let wait_us = MOVING_US << times.moved.min(MOVING_DOUBLED_MAX);
                 times.moved += 1;
                 Some((now_us + wait_us, TabletsChange::Topology))

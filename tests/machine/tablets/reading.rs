@@ -138,6 +138,34 @@ fn a_nodes_report_wins_over_a_read_under_way() {
 }
 
 #[test]
+fn a_tablet_that_was_read_where_a_report_has_just_replaced_it_is_read_again() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.prepare_select(client, "tab", 9);
+    assert_eq!(wanted(&mut rig), [request()]);
+    let before = page(&rig, Some(1), COMPLETE);
+    rig.input(|engine| engine.on_tablets_read(&before));
+    rig.pass_time(20 * SECOND_US);
+    rig.send(client, &execute(4, &[9; 16], b"key "));
+    let (lane, asked) = rig.request();
+    let payload = tablet_payload(i64::MIN, i64::MAX, &[(host(2).0, 1)]);
+    let body = [&payload[..], &void()].concat();
+    rig.respond(lane, (FLAG_PAYLOAD, asked.stream()), Opcode::Result, &body);
+    rig.answer(client);
+    // The tablet is back, or the node that is read lags: this reading does not say which.
+    rig.pass_time(500_000);
+    wanted(&mut rig);
+    let back = page(&rig, Some(1), COMPLETE);
+    rig.input(|engine| engine.on_tablets_read(&back));
+    assert_eq!(rig.engine.tally().tablets_outdated, 1);
+    assert_eq!(wanted(&mut rig), []);
+    ask(&mut rig);
+    rig.pass_time(11 * SECOND_US);
+    assert_eq!(wanted(&mut rig), [request()]);
+    rig.finish();
+}
+
+#[test]
 fn a_role_that_may_not_read_tablets_is_not_asked_for_a_while() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
