@@ -36,7 +36,12 @@ pub(crate) async fn ask(
     let address = reachable(admin);
     let asked = timeout(patience, exchange(address, method, path)).await;
     let asked = asked.map_err(|_| io::Error::from(io::ErrorKind::TimedOut).into());
-    asked.and_then(|answer| answer).with_context(|| format!("no answer from {address} (admin)"))
+    asked.and_then(|answer| answer).with_context(|| {
+        format!(
+            "no answer from {address}, which is `admin` in these settings: does the process run, and is this the \
+             address with which it was started?"
+        )
+    })
 }
 
 async fn exchange(

@@ -1,6 +1,5 @@
 //! From arguments to the command that they name.
 
-use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -8,6 +7,7 @@ use clap::Parser;
 use crate::cli::args::{Cli, Command};
 use crate::cli::doctor;
 use crate::cli::explain::report;
+use crate::cli::outcome::Output;
 #[cfg(feature = "demo")]
 use crate::cli::simulated::{demo::show, sim};
 use crate::cli::{check, inject, outcome, run, wait};
@@ -32,16 +32,16 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "demo")]
         Command::Sim(args) => sim::sim(args),
         Command::Check(args) => {
-            check::check(args, environment, process_variables(), &mut io::stdout().lock())
+            check::check(args, environment, process_variables(), &mut Output::new())
         }
         Command::Doctor(args) => {
-            let out = &mut io::stdout().lock();
+            let out = &mut Output::new();
             doctor::report::doctor(args, environment, process_variables(), out)
         }
         Command::Wait(args) => wait::wait(args, environment),
         Command::Shutdown(args) => wait::shutdown(args, environment),
-        Command::Reload(args) => wait::reload(args, environment, &mut io::stdout().lock()),
-        Command::Inject(args) => inject::inject(args, environment, &mut io::stdout().lock()),
-        Command::Explain(args) => report::explain(args, environment, &mut io::stdout().lock()),
+        Command::Reload(args) => wait::reload(args, environment, &mut Output::new()),
+        Command::Inject(args) => inject::inject(args, environment, &mut Output::new()),
+        Command::Explain(args) => report::explain(args, environment, &mut Output::new()),
     })
 }

@@ -12,11 +12,11 @@ use cql::opcode::Opcode;
 pub enum Outcome {
     /// The cluster answered it.
     Answered,
-    /// The cluster answered it with an ERROR.
+    /// The cluster answered it with an ERROR, or we did as it would have.
     Failed,
     /// We answered it, without the cluster.
     Local,
-    /// We answered it with an ERROR of our own.
+    /// We answered it with an ERROR, since we could not do what it asks.
     Refused,
     /// Its client had left.
     Abandoned,

@@ -20,8 +20,9 @@ pub(crate) const REQUESTS_RECEIVED: Metric = counter(
 pub(crate) const REQUESTS: Metric = counter(
     "shardlane_requests_total",
     &["op", "outcome"],
-    "Requests that ended, by what they asked and how they ended. Received less ended are in \
-     flight.",
+    "Requests that ended, by what they asked and how they ended: `answered` by the cluster, `failed` with an \
+     ERROR of the cluster or as it would answer, `local` here, `refused` since shardlane could not do it, \
+     `abandoned` by its client. Received less ended are in flight.",
 );
 
 /// `shardlane_request_duration_seconds`

@@ -49,7 +49,7 @@ fn wait_ends_when_clients_are_served_and_shutdown_stops_the_server() {
     let absent = shardlane(&["wait", "--admin", "127.0.63.33:9", "--timeout", "0"]);
     assert_eq!(absent.status.code(), Some(1));
     let said = text(&absent.stderr);
-    assert!(said.contains("no answer from 127.0.63.33:9 (admin)"), "{said}");
+    assert!(said.contains("no answer from 127.0.63.33:9, which is `admin`"), "{said}");
 
     let (mut server, _, admin) = serve_without_cluster("127.0.63.34:0", &[]);
     let waited = shardlane(&["wait", "--admin", &admin, "--timeout", "60"]);

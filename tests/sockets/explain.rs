@@ -194,12 +194,14 @@ fn statements_are_shown_with_key_token_and_replicas() {
 fn statements_that_are_not_routed_are_shown_with_a_reason() {
     let sim = cluster(104);
     let node = sim.contact_points()[0];
+    let found = statement(node, "SELECT v FROM numbers WHERE k = ?");
+    assert_eq!([&found["routed"], &found["reason"]], [&json!(true), &json!("text_bound")]);
+    assert_eq!(found["token"], json!(null), "it is bound by the client");
     let cases = [
         ("text_scan", "does not fix the whole partition key", "SELECT v FROM pairs WHERE a = 1"),
         ("text_unknown_table", "no such table", "SELECT v FROM missing WHERE a = 1"),
         ("unknown_keyspace", "no such keyspace", "SELECT v FROM missing.t WHERE a = 1"),
         ("local_table", "own rows", "SELECT key FROM system.local WHERE key = 'local'"),
-        ("null_key", "binds the values", "SELECT v FROM numbers WHERE k = ?"),
         ("text_not_understood", "not given by constants", "DELETE FROM numbers WHERE k = f(1)"),
         (
             "text_not_understood",

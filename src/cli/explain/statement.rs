@@ -61,6 +61,8 @@ pub(crate) async fn explain(
     let row = reading.row();
     let (is_routed, reason, token) = match place.place {
         Place::At(_, token) => (true, place.reason, Some(token)),
+        // Nothing is bound here; a client's request has the values.
+        Place::Nowhere(Reason::NullKey) => (true, Reason::TextBound, None),
         Place::Nowhere(reason) => (false, reason, None),
     };
     let why = reading.why(reason, &row);
@@ -150,11 +152,10 @@ impl Reading<'_> {
         let is_there = self.tables.iter().all(|known| !known.columns.is_empty());
         let words = match reason {
             Reason::TextLiteral => "the text has the whole partition key",
-            Reason::TextBound => "the values of the partition key are bound to markers",
             Reason::TextIn => "by the first of the partitions that IN names",
             Reason::TokenRange => "by the first token of the range",
             Reason::TextScan => "any node: it does not fix the whole partition key",
-            Reason::NullKey => {
+            Reason::TextBound => {
                 "a client binds the values of the key's markers; write one in its place to see where it goes"
             }
             Reason::TextUnknownTable if row.table.is_none() => {
@@ -182,6 +183,7 @@ impl Reading<'_> {
             | Reason::ReplicaNotUsed
             | Reason::ReplicaStalled
             | Reason::UnknownTablet
+            | Reason::NullKey
             | Reason::UnknownStatement
             | Reason::Prepare
             | Reason::Reprepared

@@ -175,7 +175,7 @@ impl LocalAnswers {
                 // The driver prepares it again, and then it is known.
                 let text = "No prepared statement with this ID found.";
                 let extras = Extras::Unprepared { id: Some(execute.id) };
-                answered.send(core, Outcome::Refused, |out, version| {
+                answered.send(core, Outcome::Failed, |out, version| {
                     error::write_error_with(out, version, answered.from.stream, text, &extras);
                 });
             }
@@ -285,8 +285,12 @@ impl Answered {
         });
     }
 
+    /// Answers with an ERROR. A wrong question fails as it would before a node; it is refused where the right
+    /// one would be, too.
     fn refuse(self, core: &mut Core, why: &Refusal) {
-        self.send(core, Outcome::Refused, |out, version| {
+        let is_wrong = why.code != ErrorCode::OVERLOADED;
+        let outcome = if is_wrong { Outcome::Failed } else { Outcome::Refused };
+        self.send(core, outcome, |out, version| {
             error::write_error(out, version, self.from.stream, why.code, &why.text);
         });
     }
