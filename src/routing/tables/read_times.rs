@@ -21,6 +21,11 @@ pub(crate) const REFUSED_US: u64 = 600_000_000;
 /// long when they move still, and so on.
 const MOVING_US: u64 = 10_000_000;
 
+/// A table of which a tablet was read where a node had reported another a moment ago is read again after this,
+/// µs; after twice as long the next time, and so on. By then what was reported has settled
+/// ([`SETTLE_MS`](crate::topology::tablet_map::SETTLE_MS)).
+const UNSETTLED_US: u64 = 2_000_000;
+
 /// No wait for tablets that move is longer than so many times twice as long.
 const MOVING_DOUBLED_MAX: u32 = 5;
 
@@ -115,8 +120,9 @@ struct Times {
     settles: bool,
     /// Times that it was read while tablets moved.
     moved: u32,
-    /// Whether the reading that goes on has found a tablet that could not be taken yet.
-    is_untaken: bool,
+    /// Set where the reading that goes on has found a tablet that could not be taken yet: how long after its end
+    /// the next one begins, µs.
+    again_after_us: Option<u64>,
     /// Answers that the nodes had judged when it was last read.
     judged: u64,
     /// Whether a request used it since then that nodes do not judge.
@@ -177,12 +183,22 @@ impl ReadTimes {
         now_us < self.refused_until_us
     }
 
-    /// Takes note that a tablet was read and could not be taken, since its host is not known yet or since a node
-    /// reported another a moment ago: when the reading has ended, the table is read again as if that tablet
-    /// moved.
-    pub(crate) fn on_untaken(&mut self, table: TableId) {
+    /// Takes note that a tablet was read whose host is not known yet: when the reading has ended, the table is
+    /// read again as if that tablet moved.
+    pub(crate) fn on_unplaced(&mut self, table: TableId) {
+        self.again_after(table, MOVING_US);
+    }
+
+    /// Takes note that a tablet was read and not taken, since a node had reported another a moment ago: the table
+    /// is read again once that has settled.
+    pub(crate) fn on_unsettled(&mut self, table: TableId) {
+        self.again_after(table, UNSETTLED_US);
+    }
+
+    /// Has a table read again so long after the reading that goes on, or sooner for another reason.
+    fn again_after(&mut self, table: TableId, wait_us: u64) {
         if let Some(times) = self.times(table) {
-            times.is_untaken = true;
+            times.again_after_us = Some(times.again_after_us.map_or(wait_us, |us| us.min(wait_us)));
         }
     }
 
@@ -198,16 +214,18 @@ impl ReadTimes {
         times.retry_us = None;
         times.not_before_us = now_us + UNKNOWN_AGAIN_US;
         times.rests_until_us = now_us + MOVING_US;
-        let is_untaken = std::mem::take(&mut times.is_untaken);
+        let untaken_us = times.again_after_us.take();
         if began_us < times.changed_us && end != ReadEnd::Refused {
             // It may be older than what has changed, and is due again.
             return;
         }
         times.judged = judged;
-        times.is_used = false;
+        // What had it read was a use, and is not served before all of it is taken.
+        times.is_used = untaken_us.is_some();
         times.again = match end {
-            ReadEnd::Complete { moving } if moving || is_untaken => {
-                let wait_us = MOVING_US << times.moved.min(MOVING_DOUBLED_MAX);
+            ReadEnd::Complete { moving } if moving || untaken_us.is_some() => {
+                let wait_us =
+                    untaken_us.unwrap_or(MOVING_US) << times.moved.min(MOVING_DOUBLED_MAX);
                 times.moved += 1;
                 Some((now_us + wait_us, TabletsChange::Topology))
             }

@@ -159,8 +159,7 @@ fn a_tablet_that_was_read_where_a_report_has_just_replaced_it_is_read_again() {
     rig.input(|engine| engine.on_tablets_read(&back));
     assert_eq!(rig.engine.tally().tablets_outdated, 1);
     assert_eq!(wanted(&mut rig), []);
-    ask(&mut rig);
-    rig.pass_time(11 * SECOND_US);
+    rig.pass_time(2 * SECOND_US + 500_000);
     assert_eq!(wanted(&mut rig), [request()]);
     rig.finish();
 }

@@ -116,12 +116,12 @@ pub(crate) fn on_page(core: &mut Core, page: &TabletPage) {
     if tablets.len() < page.tablets.len() {
         // The rest is learned from answers, or by another reading, once its hosts are known.
         core.actions.push_back(Action::RefreshTopology);
-        core.router.read_times.on_untaken(table);
+        core.router.read_times.on_unplaced(table);
     }
     let (began_ms, now_ms) = (page.began_us / 1_000, core.now_us / 1_000);
     let filled = core.router.tablets.fill(table, tablets, began_ms, now_ms);
     if filled.unsettled > 0 {
-        core.router.read_times.on_untaken(table);
+        core.router.read_times.on_unsettled(table);
     }
     core.tally.tablets_filled += u64::try_from(filled.taken).unwrap_or(u64::MAX);
     core.tally.tablets_outdated += u64::try_from(filled.outdated).unwrap_or(u64::MAX);

@@ -50,7 +50,7 @@ fn a_reading_that_is_lost_is_asked_for_a_few_times_though_nothing_wants_it_again
 #[test]
 fn a_table_with_tablets_on_unknown_hosts_is_read_again_like_one_whose_tablets_move() {
     let mut times = ReadTimes::default();
-    times.on_untaken(T);
+    times.on_unplaced(T);
     times.end(COMPLETE, 0);
     times.on_used(T);
     assert_eq!(times.due(MOVING_US - 1, 0), []);
