@@ -63,23 +63,32 @@ pub(crate) struct ControlSettings {
 /// Watches the cluster until `requests` is closed, or the reader of `reports` has ended. Data never takes
 /// this connection: servers treat one that is registered for events as a control connection.
 pub(crate) async fn run(
-    settings: ControlSettings,
+    mut settings: ControlSettings,
     requests: Receiver<ControlRequest>,
     reports: Sender<ControlReport>,
 ) {
-    let max_ms = settings.backoff.max_ms.min(ROUND_REST_MAX_MS);
-    let rests = BackoffSettings { max_ms, ..settings.backoff };
-    let mut backoff = Backoff::new(rests, settings.seed);
+    let mut backoff = Backoff::new(rests(settings.backoff), settings.seed);
     let publisher = Publisher::new(settings.data_center.as_deref());
     let publisher = publisher.in_rack(settings.rack.as_deref()).after(settings.before.clone());
     let routes = Routes::new(settings.routes.clone());
     let reads = TableReads::new(settings.table_reads);
-    let mut watcher =
-        Watcher { publisher, agenda: settings.agenda, routes, reads, requests, reports };
+    let mut watcher = Watcher {
+        publisher,
+        agenda: settings.agenda,
+        routes,
+        reads,
+        requests,
+        pace: None,
+        reports,
+    };
     let mut lines = LogThrottle::every(LINE_EVERY_US);
     let mut own_cluster = None;
     let mut lookers = JoinSet::new();
     for round in 0.. {
+        if let Some(pace) = watcher.pace.take() {
+            backoff.set_settings(rests(pace.backoff));
+            settings.reach.connect_timeout_ms = pace.connect_timeout_ms;
+        }
         let known = known_nodes(&watcher.publisher);
         let reached = Box::pin(reach(&settings.reach, &known, round)).await;
         let mut watched = None;
@@ -109,47 +118,58 @@ pub(crate) async fn run(
             Err(error) => End::Lost(error),
         };
         let End::Lost(error) = end else { return };
-        if error.is_loop() && watcher.publisher.last().is_none() {
-            // The report is dropped when its reader has ended.
-            watcher.reports.send(ControlReport::Refused(error)).await.ok();
-            return;
-        }
-        let wanted = error.logins_wanted();
-        if let Some((class, _)) = wanted.first() {
-            debug!(
-                error = chain(&error),
-                round, "the node that would watch the cluster asks for a login"
-            );
-            let contacts = wanted.iter().map(|(_, address)| *address).collect();
-            if report_authenticator(&watcher, Some(class), contacts).await.is_err() {
-                return;
-            }
-        } else {
-            log_failure(&error, watched, &mut lines);
-        }
-        if watcher.reports.send(ControlReport::Failed(error)).await.is_err() {
+        if report_failure(&watcher, error, watched, &mut lines).await.is_err() {
             return;
         }
         let rest = Duration::from_millis(backoff.on_failure(now_ms()));
-        if rest_between_rounds(&mut watcher.requests, rest).await.is_err() {
+        if rest_between_rounds(&mut watcher, rest).await.is_err() {
             return;
         }
     }
 }
 
-/// Waits until the next round is due or asked for; `Err` when nothing can be asked for any more.
-async fn rest_between_rounds(
-    requests: &mut Receiver<ControlRequest>,
-    rest: Duration,
+/// Logs and reports why no node is watched; `Err` when the watching ends by that.
+async fn report_failure(
+    watcher: &Watcher,
+    error: ControlError,
+    watched: Option<SocketAddr>,
+    lines: &mut LogThrottle,
 ) -> Result<(), End> {
+    if error.is_loop() && watcher.publisher.last().is_none() {
+        // The report is dropped when its reader has ended.
+        watcher.reports.send(ControlReport::Refused(error)).await.ok();
+        return Err(End::Closed);
+    }
+    let wanted = error.logins_wanted();
+    if let Some((class, _)) = wanted.first() {
+        debug!(error = chain(&error), "the node that would watch the cluster asks for a login");
+        let contacts = wanted.iter().map(|(_, address)| *address).collect();
+        report_authenticator(watcher, Some(class), contacts).await?;
+    } else {
+        log_failure(&error, watched, lines);
+    }
+    watcher.reports.send(ControlReport::Failed(error)).await.map_err(|_| End::Closed)
+}
+
+/// Waits between rounds.
+fn rests(settings: BackoffSettings) -> BackoffSettings {
+    BackoffSettings { max_ms: settings.max_ms.min(ROUND_REST_MAX_MS), ..settings }
+}
+
+/// Waits until the next round is due or asked for; `Err` when nothing can be asked for any more.
+async fn rest_between_rounds(watcher: &mut Watcher, rest: Duration) -> Result<(), End> {
     let mut rest = Box::pin(sleep(rest));
     loop {
         tokio::select! {
             () = &mut rest => return Ok(()),
-            request = requests.recv() => match request {
+            request = watcher.requests.recv() => match request {
                 // The tables are read as soon as a node answers; workers ask again for others.
                 Some(ControlRequest::Refresh | ControlRequest::ReadTable(_)) => {}
                 Some(ControlRequest::Reach) => return Ok(()),
+                Some(ControlRequest::Pace(pace)) => {
+                    watcher.pace = Some(pace);
+                    return Ok(());
+                }
                 None => return Err(End::Closed),
             },
         }

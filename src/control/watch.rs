@@ -21,6 +21,7 @@ use crate::control::tables::table_reads::{TableReads, TableReport};
 use crate::control::tables::tablet_rows::Question;
 use crate::engine::action::TableRequest;
 use crate::platform::clock::{now_ms, now_us};
+use crate::pool::refill::backoff::BackoffSettings;
 use crate::topology::id::NodeId;
 use crate::topology::table_key::TableKey;
 use crate::topology::tablet_page::{ReadEnd, TabletPage};
@@ -37,6 +38,17 @@ pub(crate) enum ControlRequest {
     /// Read something of one table, when there is nothing more urgent. It is dropped where there is
     /// no connection or no room.
     ReadTable(TableRequest),
+    /// The operator changed how nodes are reached.
+    Pace(ControlPace),
+}
+
+/// How fast nodes are tried.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct ControlPace {
+    /// Waits between rounds in which no node answered; five seconds at most.
+    pub backoff: BackoffSettings,
+    /// Longest name resolution, and longest TCP connect.
+    pub connect_timeout_ms: u64,
 }
 
 /// What the watching connection reports, in the order in which it became known.
@@ -96,6 +108,8 @@ pub(crate) struct Watcher {
     pub reads: TableReads,
     /// What is asked. Closed, it ends the watching.
     pub requests: Receiver<ControlRequest>,
+    /// Set where another pace was asked for, until the next round takes it.
+    pub pace: Option<ControlPace>,
     /// The reports. Closed, it ends the watching.
     pub reports: Sender<ControlReport>,
 }
@@ -181,6 +195,7 @@ impl Watcher {
         match request {
             ControlRequest::Refresh => agenda.on_request(now_ms()),
             ControlRequest::Reach => {}
+            ControlRequest::Pace(pace) => self.pace = Some(pace),
             ControlRequest::ReadTable(request) => {
                 if !self.reads.on_request(request) {
                     tracing::debug!("no room for a question about a table");

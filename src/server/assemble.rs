@@ -11,6 +11,7 @@ use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::contact::opened_node::ReachSettings;
 use crate::control::control::ControlSettings;
 use crate::control::tables::routes::RouteSettings;
+use crate::control::watch::ControlPace;
 use crate::engine::limits::Limits;
 use crate::engine::settings::EngineSettings;
 use crate::platform::memory;
@@ -41,6 +42,12 @@ pub(crate) fn secret_token(settings: &Settings) -> io::Result<Option<SaslToken>>
     let password = str::from_utf8(secret.reveal())
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the password is not UTF-8"))?;
     Ok(Some(plain_token(user, password)))
+}
+
+/// How fast the connection that watches the cluster tries nodes.
+pub(crate) fn pace(settings: &Settings) -> ControlPace {
+    let connect_timeout_ms = settings.dial.connect_timeout_ms;
+    ControlPace { backoff: settings.backoff, connect_timeout_ms }
 }
 
 /// What the control connection goes by.

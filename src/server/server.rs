@@ -235,7 +235,7 @@ impl Server {
                     on_event(event, &workers, &pages, &ask).await;
                 }
                 Some(change) = changes.recv() => {
-                    put_in_force(&change.settings, &tls, &mut workers, &pages, &book).await;
+                    put_in_force(&change.settings, &tls, &mut workers, &pages, &book, &ask).await;
                     drain.set_settings(change.settings.drain);
                     show_changed(change, &pages);
                 }
@@ -333,6 +333,7 @@ async fn put_in_force(
     workers: &mut Workers,
     pages: &AdminPages,
     book: &CredentialBook,
+    ask: &Sender<ControlRequest>,
 ) {
     if let Err(error) = logging::set_level(&settings.log.level) {
         tracing::warn!(error, "log.level cannot be applied: the level of the log is unchanged");
@@ -341,6 +342,7 @@ async fn put_in_force(
     let pools = assemble::pools(settings, dialer.settings());
     let of_workers = WorkerSettings { engine: assemble::engine(settings), pools, dialer };
     workers.on_settings(&of_workers, settings.failover.remote_nodes_max).await;
+    want(ask, ControlRequest::Pace(assemble::pace(settings)));
     pages.on_limits(assemble::limits(settings));
     book.set_max(settings.limits.credentials_max);
 }

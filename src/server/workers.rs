@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::{self, Sender};
+use tokio::time::timeout;
 
 use crate::config::settings::Settings;
 use crate::connect::dialing::DialingSettings;
@@ -26,6 +28,9 @@ use crate::worker::client_transfer::ConnectedClient;
 use crate::worker::command::WorkerCommand;
 use crate::worker::setup::{WorkerSettings, WorkerSetup};
 use crate::worker::worker::Worker;
+
+/// How long a reload waits for workers, each of which is in the middle of something for a moment at most.
+const SETTINGS_WAIT: Duration = Duration::from_secs(1);
 
 /// What all workers start with.
 #[derive(Debug)]
@@ -115,10 +120,17 @@ impl Workers {
         }
     }
 
-    /// Has every worker go by new settings, and the choice of nodes at the next look at the cluster.
+    /// Has every worker go by new settings, and the choice of nodes at the next look at the cluster. Returns when
+    /// all of them do, or after a second.
     pub(crate) async fn on_settings(&mut self, settings: &WorkerSettings, remote_nodes_max: usize) {
         self.choice.remote_nodes_max = remote_nodes_max;
-        self.send_all(|| WorkerCommand::Settings(Box::new(settings.clone()))).await;
+        // Each worker drops its sender once it has taken them.
+        let (taken, mut all_taken) = mpsc::channel::<()>(1);
+        self.send_all(|| WorkerCommand::Settings(Box::new(settings.clone()), taken.clone())).await;
+        drop(taken);
+        if timeout(SETTINGS_WAIT, all_taken.recv()).await.is_err() {
+            tracing::debug!("a worker has not taken the changed settings yet");
+        }
     }
 
     /// Passes on what the control connection reports. Returns why the process cannot go on, if so.

@@ -62,8 +62,8 @@ pub(crate) enum WorkerCommand {
     Tablets(Arc<TabletPage>),
     /// A table's partition key was read.
     TableKey(Arc<TableKey>),
-    /// The operator changed settings.
-    Settings(Box<WorkerSettings>),
+    /// The operator changed settings. The sender is dropped once they are in force.
+    Settings(Box<WorkerSettings>, Sender<()>),
     /// Report the counters and gauges.
     Report(oneshot::Sender<(Tally, Gauges)>),
     /// Report what these tables of the console show.

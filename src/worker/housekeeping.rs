@@ -51,11 +51,12 @@ impl Reactor {
             WorkerCommand::PeerMessage(message) => self.engine.on_peer_message(message),
             WorkerCommand::Tablets(page) => self.engine.on_tablets_read(&page),
             WorkerCommand::TableKey(key) => self.engine.on_table_key(key),
-            WorkerCommand::Settings(settings) => {
+            WorkerCommand::Settings(settings, taken) => {
                 let WorkerSettings { engine, pools, dialer } = *settings;
                 self.engine.on_settings(engine);
                 self.pools.on_settings(&mut self.engine, pools);
                 self.dialing.set_dialer(dialer);
+                drop(taken);
             }
             WorkerCommand::Report(to) => {
                 // The caller may have given up meanwhile.

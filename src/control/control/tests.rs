@@ -16,6 +16,7 @@ use crate::connect::fake_worker::FakeWorker;
 use crate::control::error::ControlError;
 use crate::control::tables::fake_tables::{Cells, FakeTables, node_row};
 use crate::control::tables::publication::Publication;
+use crate::control::watch::ControlPace;
 use crate::pool::login::credential::Credential;
 use crate::pool::nodes::node_choice::{Candidates, NodeChoice};
 use crate::pool::nodes::node_state::PortVerdict;
@@ -192,6 +193,24 @@ async fn a_proxy_beside_a_node_that_is_down_is_waited_with() {
     settings.reach.own.push("127.92.1.9:9".parse().unwrap());
     let report = start_with(settings).report().await;
     assert!(matches!(report, ControlReport::Failed(ControlError::Unreachable(_))), "{report:?}");
+}
+
+#[tokio::test]
+async fn another_pace_counts_from_the_wait_that_goes_on() {
+    let slow = BackoffSettings { first_ms: 60_000, max_ms: 60_000, quiet_ms: 60_000 };
+    let mut running = start_with(ControlSettings { backoff: slow, ..settings(&["127.0.62.44:1"]) });
+    running.report().await;
+    let backoff = BackoffSettings { first_ms: 1, max_ms: 1, quiet_ms: 60_000 };
+    let pace = ControlPace { backoff, connect_timeout_ms: 100 };
+    running.requests.send(ControlRequest::Pace(pace)).await.unwrap();
+    let tries = async {
+        for _ in 0..50 {
+            let report = running.report().await;
+            assert!(matches!(report, ControlReport::Failed(_)), "{report:?}");
+        }
+    };
+    // At the pace before, that many take two minutes.
+    timeout(Duration::from_secs(20), tries).await.unwrap();
 }
 
 #[tokio::test]

@@ -124,6 +124,7 @@ impl Watched {
         let (requests, watcher_requests) = mpsc::channel(1);
         let (watcher_reports, reports) = mpsc::channel(1);
         let mut watcher = Watcher {
+            pace: None,
             routes: Routes::default(),
             publisher: Publisher::new(None),
             agenda,
