@@ -165,7 +165,7 @@ async fn respond<S: PageSource>(
 ) -> Response<Answer> {
     let path = request.uri().path();
     let is_local = from.to_canonical().is_loopback() && names_this_machine(request.headers());
-    if let Some(deed) = AdminCommand::of(request.method().as_str(), path) {
+    if let Some(command) = AdminCommand::of(request.method().as_str(), path) {
         // A browser on this machine sends a command in the name of whatever site it shows.
         if request.headers().contains_key(ORIGIN) {
             return to_response(Page::text(
@@ -177,7 +177,7 @@ async fn respond<S: PageSource>(
         let Ok(body) = body else { return to_response(Page::text(413, "the body is too long")) };
         let body = body.to_bytes();
         let body = String::from_utf8_lossy(&body);
-        return to_response(page::act(deed, is_local, &body, source.as_ref()).await);
+        return to_response(page::act(command, is_local, &body, source.as_ref()).await);
     }
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         let is_of_page = path != "/" || wants_html(request.headers());

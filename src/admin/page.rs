@@ -112,7 +112,7 @@ impl AdminCommand {
 /// Does what a request asks for; `body` is what it brings. Only the machine itself, or the pod, may
 /// ask: `is_local` says whether it came from the loopback.
 pub(crate) async fn act<S: PageSource>(
-    deed: AdminCommand,
+    command: AdminCommand,
     is_local: bool,
     body: &str,
     source: &S,
@@ -120,7 +120,7 @@ pub(crate) async fn act<S: PageSource>(
     if !is_local {
         return Page::text(403, "only from the loopback: ask from within the pod or the machine");
     }
-    match deed {
+    match command {
         AdminCommand::Quit => {
             source.quit();
             Page::text(200, "stopping")

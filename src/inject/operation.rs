@@ -39,7 +39,7 @@ pub(crate) struct Operation {
     /// From the root of the object.
     pub path: Vec<PathPart>,
     /// What is done there.
-    pub deed: PatchKind,
+    pub patch: PatchKind,
 }
 
 /// The changes as a JSON Patch (RFC 6902).
@@ -51,7 +51,7 @@ pub(crate) fn to_patch(operations: &[Operation]) -> Value {
 impl Operation {
     fn to_patch(&self) -> Vec<Value> {
         let path = pointer(&self.path);
-        match &self.deed {
+        match &self.patch {
             PatchKind::Set(value) => {
                 // `add` to an object replaces a member; to a list, it would make another item.
                 let is_item = matches!(self.path.last(), Some(PathPart::Index(_)));
@@ -68,7 +68,7 @@ impl Operation {
 
     /// Changes `object`; `None` when the path leads nowhere.
     pub(crate) fn apply(&self, object: &mut Value) -> Option<()> {
-        match &self.deed {
+        match &self.patch {
             PatchKind::Set(value) => {
                 let (last, before) = self.path.split_last()?;
                 match (last, walk(object, before)?) {
@@ -136,10 +136,10 @@ mod tests {
         let labels = vec!["labels".into(), "shardlane.dev/a~b".into()];
         let items = vec!["items".into()];
         let operations = [
-            Operation { path: labels, deed: PatchKind::Set(json!("x")) },
-            Operation { path: vec!["items".into(), 0.into()], deed: PatchKind::Set(json!(3)) },
-            Operation { path: items.clone(), deed: PatchKind::Insert(1, vec![json!(4)]) },
-            Operation { path: items, deed: PatchKind::Insert(0, vec![json!(1), json!(2)]) },
+            Operation { path: labels, patch: PatchKind::Set(json!("x")) },
+            Operation { path: vec!["items".into(), 0.into()], patch: PatchKind::Set(json!(3)) },
+            Operation { path: items.clone(), patch: PatchKind::Insert(1, vec![json!(4)]) },
+            Operation { path: items, patch: PatchKind::Insert(0, vec![json!(1), json!(2)]) },
         ];
         assert_eq!(
             to_patch(&operations),
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_path_that_leads_nowhere_changes_nothing() {
         let mut object = json!({"a": [1], "b": 1});
-        let at = |path: Vec<PathPart>, deed| Operation { path, deed };
+        let at = |path: Vec<PathPart>, patch| Operation { path, patch };
         for operation in [
             at(vec![], PatchKind::Set(json!(1))),
             at(vec!["b".into(), "c".into()], PatchKind::Set(json!(1))),

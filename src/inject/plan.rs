@@ -235,7 +235,7 @@ impl Changes<'_> {
             None | Some(Value::Null) => {
                 let path = self.at(&["metadata"], None);
                 let value = json!({"labels": {label: value}});
-                self.operations.push(Operation { path, deed: PatchKind::Set(value) });
+                self.operations.push(Operation { path, patch: PatchKind::Set(value) });
                 Ok(())
             }
             Some(_) => self.set_member(pod, &["metadata", "labels"], &label, value),
@@ -251,7 +251,7 @@ impl Changes<'_> {
         value: Value,
     ) -> Result<(), String> {
         let mut path = self.at(place, None);
-        let deed = match pod.pointer(&format!("/{}", place.join("/"))) {
+        let patch = match pod.pointer(&format!("/{}", place.join("/"))) {
             None | Some(Value::Null) => PatchKind::Set(json!({key: value})),
             Some(Value::Object(members)) if members.is_empty() => {
                 PatchKind::Set(json!({key: value}))
@@ -264,7 +264,7 @@ impl Changes<'_> {
                 return Err(format!("{} is no object", place.join(".")));
             }
         };
-        self.operations.push(Operation { path, deed });
+        self.operations.push(Operation { path, patch });
         Ok(())
     }
 
@@ -279,11 +279,11 @@ impl Changes<'_> {
         let path = self.at(place, None);
         let found = pod.pointer(&format!("/{}", place.join("/"))).unwrap_or(&Value::Null);
         if items(found, &place.join("."))?.is_empty() {
-            let deed = PatchKind::Set(Value::Array(values));
-            self.operations.push(Operation { path, deed });
+            let patch = PatchKind::Set(Value::Array(values));
+            self.operations.push(Operation { path, patch });
             return Ok(None);
         }
-        Ok(Some(Operation { path, deed: PatchKind::Insert(before, values) }))
+        Ok(Some(Operation { path, patch: PatchKind::Insert(before, values) }))
     }
 
     /// Leads one container of the application to the sidecar; what comes before its other variables is handed back.
@@ -308,7 +308,7 @@ impl Changes<'_> {
                 if *old != new {
                     let mut path = path.clone();
                     path.push(index.into());
-                    self.operations.push(Operation { path, deed: PatchKind::Set(new.clone()) });
+                    self.operations.push(Operation { path, patch: PatchKind::Set(new.clone()) });
                 }
             }
             if !is_there {
@@ -319,10 +319,10 @@ impl Changes<'_> {
             return Ok(None);
         }
         if present.is_empty() {
-            self.operations.push(Operation { path, deed: PatchKind::Set(Value::Array(added)) });
+            self.operations.push(Operation { path, patch: PatchKind::Set(Value::Array(added)) });
             return Ok(None);
         }
-        Ok(Some(Operation { path, deed: PatchKind::Insert(0, added) }))
+        Ok(Some(Operation { path, patch: PatchKind::Insert(0, added) }))
     }
 
     fn at(&self, keys: &[&str], index: Option<usize>) -> Vec<PathPart> {

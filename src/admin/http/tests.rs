@@ -260,8 +260,8 @@ fn only_the_loopback_may_ask_the_process_for_something() {
         let (_, readiness) = watch::channel(Readiness::default());
         let pages = Pages::new(readiness, Ok(String::new()));
         let ask = async |method, path, is_local, body| {
-            let deed = AdminCommand::of(method, path)?;
-            Some(page::act(deed, is_local, body, &pages).await.status)
+            let command = AdminCommand::of(method, path)?;
+            Some(page::act(command, is_local, body, &pages).await.status)
         };
         assert_eq!(ask("POST", "/shutdown", false, "").await, Some(403));
         assert_eq!(ask("POST", "/reload", false, "").await, Some(403));

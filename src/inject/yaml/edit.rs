@@ -33,7 +33,7 @@ pub(crate) enum EditError {
 pub(crate) fn edit(text: &str, root: &YamlNode, operation: &Operation) -> Result<Edit, EditError> {
     let path = &operation.path;
     let form = || EditError::Form(readable(path));
-    match &operation.deed {
+    match &operation.patch {
         PatchKind::Insert(place, values) => {
             let node = walk(root, path)?;
             let YamlKind::Sequence { items, is_flow } = &node.kind else { return Err(form()) };
