@@ -16,6 +16,9 @@ const WRITTEN: u64 = 8;
 const SHAPE_BYTES: usize = 4_000;
 /// A node hears of a change of the schema within this, and the proxy of the event.
 const HEARD_US: u64 = 1_000_000;
+/// While a node can be reached, one is watched again within this time, however often the control connection tries
+/// one that cannot.
+const WATCHED_US: u64 = 20_000_000;
 /// A table that is made anew with another type.
 const RETYPED: &str = "retyped";
 
@@ -25,6 +28,9 @@ impl World {
         if !self.scenario.executes || !self.scenario.texts || self.broken.is_some() {
             return;
         }
+        // Texts are run as they are while no node is watched.
+        self.run(self.now_us + WATCHED_US, |world| world.control.connection().is_some());
+        self.run(self.now_us + HEARD_US, |_| false);
         let of = self.chance.index(KEYSPACES.len());
         for kind in 0..KEY_KINDS.len() {
             let handle = Handle { shape: Shape::Typed(kind), keyspace: of, qualified: true };
