@@ -49,6 +49,7 @@ use session::execute;
 use session::ints;
 use session::run;
 use session::words;
+use session::write_to_all;
 
 async fn schema(s: &mut Current, args: &Args) -> Outcome {
     let keyspace = args.get("keyspace", "smoke_cdrs");
@@ -193,7 +194,7 @@ async fn batches(s: &mut Current, _: &Args) -> Outcome {
 async fn paging(s: &mut Current, _: &Args) -> Outcome {
     let insert = s.prepare("INSERT INTO rows (p, q, c, v) VALUES ('pages', 2, ?, 'v')").await?;
     let writes = stream::iter(0..1000_i32)
-        .map(|c| execute(s, &insert, query_values!(c)))
+        .map(|c| write_to_all(s, &insert, query_values!(c)))
         .buffer_unordered(50);
     for outcome in writes.collect::<Vec<_>>().await {
         outcome?;

@@ -91,6 +91,17 @@ pub(crate) async fn execute(
     rows_of(s.exec_with_params(statement, &params(values).build()).await?)
 }
 
+/// Writes to all replicas: a page that is read at ONE, as the driver's pager does, then lacks nothing.
+pub(crate) async fn write_to_all(
+    s: &Current,
+    statement: &PreparedQuery,
+    values: QueryValues,
+) -> Outcome {
+    let params = params(values).with_consistency(Consistency::All).build();
+    s.exec_with_params(statement, &params).await?;
+    Ok(())
+}
+
 /// A definition, and then what other drivers do by themselves: wait until every node has it.
 pub(crate) async fn define(s: &Current, text: &str) -> Outcome {
     run(s, text).await?;
