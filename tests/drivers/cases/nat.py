@@ -121,11 +121,11 @@ def through_sim_python_by_a_private_link_with_tls(stage):
     assert all(balancer.count >= SHARDS for balancer in balancers), [balancer.count for balancer in balancers]
     nothing_misses(stage, sim, proxy, "tablets3", 3)
 
-    told = stage.start([program(), "doctor", "-c", contact, *flags, "--tls-ca", stranger.ca], "doctor")
-    assert told.wait(60) == 1, "a CA that signed no certificate here is trusted: %s" % told.lines
-    assert any("no CA in tls.ca signed" in line for line in told.lines), told.lines
-    fixes = [line for line in told.lines if "give the CA of the nodes as tls.ca" in line]
-    assert fixes and all("-> fix" in line for line in fixes), "a fix stands beside its finding: %s" % told.lines
+    doctor = stage.start([program(), "doctor", "-c", contact, *flags, "--tls-ca", stranger.ca], "doctor")
+    assert doctor.wait(60) == 1, "a CA that signed no certificate here is trusted: %s" % doctor.lines
+    assert any("no CA in tls.ca signed" in line for line in doctor.lines), doctor.lines
+    fixes = [line for line in doctor.lines if "give the CA of the nodes as tls.ca" in line]
+    assert fixes and all("-> fix" in line for line in fixes), "a fix stands beside its finding: %s" % doctor.lines
 
 
 @case(deadline=240, together=2)

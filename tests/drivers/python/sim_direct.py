@@ -57,13 +57,13 @@ def arrivals():
 
 def read_all(session, statement):
     """How many answers said where a tablet is."""
-    told = 0
+    reports = 0
     for key in KEYS:
         future = session.execute_async(statement, (key,))
         rows = list(future.result())
         assert rows[0].v == f"value {key}", rows
-        told += PAYLOAD in (future.custom_payload or {})
-    return told
+        reports += PAYLOAD in (future.custom_payload or {})
+    return reports
 
 
 def warm_up(session, statement):
@@ -115,7 +115,7 @@ insert = session.prepare("INSERT INTO direct.t (pk, v) VALUES (?, ?)")
 for key in KEYS:
     session.execute(insert, (key, f"value {key}"))
 learnt = arrivals()["payloads"]
-check(0 < learnt <= 60, f"{learnt} answers told the driver of 12 tablets")
+check(0 < learnt <= 60, f"{learnt} answers reported 12 tablets")
 
 select = session.prepare("SELECT v FROM direct.t WHERE pk = ?")
 check(warm_up(session, select) is not None, "the driver has nothing more to learn")
@@ -147,8 +147,8 @@ call(
     f"&dst_host={target}&dst_shard=0&token={tablets[3]['last']}",
 )
 call("POST", "/sim/requests/reset")
-told = read_all(session, select)
-check(told >= 1, f"after a move the driver gets reports again ({told} times)")
+reports = read_all(session, select)
+check(reports >= 1, f"after a move the driver gets reports again ({reports} times)")
 check(warm_up(session, select) is not None, "and then no more")
 
 call("POST", "/sim/tablets/split?ks=direct&table=t")

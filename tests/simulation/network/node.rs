@@ -185,7 +185,7 @@ impl World {
         let mut bytes = answer.bytes();
         if now < mood.hostile_until_us && self.chance.one_in(BROKEN_IN) {
             let (how, broken) = hostile::break_answer(&mut self.chance, answer);
-            self.narrate(format_args!("lane {id} is told a lie: {how}"));
+            self.narrate(format_args!("a node lies on lane {id}: {how}"));
             bytes = broken;
             if let Some(lane) = self.links.get_mut(&id).and_then(|link| link.lane()) {
                 lane.hostile = true;
