@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{self, Child, Command, Output, Stdio};
@@ -65,6 +65,16 @@ fn a_sound_configuration_is_code_0() {
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty());
     assert!(text(&output.stdout).lines().any(|line| line.starts_with("limits.tablets_max ")));
+}
+
+#[test]
+fn a_reader_of_stdout_that_has_enough_is_no_fault() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
+    command.env_clear().args(["check", "--contact-points", "db.example.com"]);
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let output = command.stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), &text(&output.stderr)[..]), (Some(0), ""));
 }
 
 /// A process that serves; killed when dropped, should a test fail.
