@@ -196,6 +196,22 @@ fn new_clients_are_refused_by_name_while_memory_is_at_its_bound() {
 }
 
 #[test]
+fn a_client_that_waits_for_memory_gives_way_to_none() {
+    let mut rig = Rig::with_limits(|limits| {
+        (limits.memory_bytes_max, limits.clients_max) = (32 << 20, 4);
+    });
+    let workers = 31 << 20;
+    rig.input(|engine| engine.on_other_memory(OtherMemory { base: 0, workers, others: 1 }));
+    let waiting = [rig.silent_client(), rig.silent_client()];
+    rig.pass_time(200_000);
+    rig.silent_client();
+    assert_eq!(rig.clients_to_close(), [], "it could not say anything");
+    rig.input(|engine| engine.on_other_memory(OtherMemory::default()));
+    rig.pass_time(250_000);
+    assert!(waiting.iter().all(|client| rig.engine.may_read(*client)));
+}
+
+#[test]
 fn tokens_that_wait_for_their_login_have_room_or_are_refused_by_name() {
     let mut rig = bounded();
     rig.input(|engine| engine.on_authenticator(Some("PasswordAuthenticator".into())));

@@ -104,7 +104,7 @@ impl Newcomers {
     }
 
     /// Takes out the client that has owed us a message for longest, if that is long enough; one whose login
-    /// is being judged owes none.
+    /// is being judged owes none, nor does one that is not read.
     fn oldest(&mut self, core: &Core) -> Option<ClientKey> {
         let mut longest: Option<(u64, ClientKey)> = None;
         for _ in 0..self.waiting.len().min(LOOKED_AT_MAX) {
@@ -114,6 +114,7 @@ impl Newcomers {
             };
             self.waiting.push_back(key);
             let owes = client.login.is_none()
+                && !client.waits_for_memory
                 && client.session.phase != Phase::Refused
                 && client.since_us + GRACE_US <= core.now_us;
             if owes && longest.is_none_or(|(since_us, _)| client.since_us < since_us) {
