@@ -251,19 +251,15 @@ fn put_elements(
         count += 1;
         if !matches!(elements.of, Of::List) && count > 1 {
             (count <= SORTED_MAX).then_some(()).ok_or(Uncertain)?;
-            sort_in(out, (first, start), elements)?;
+            sort_in(out.get_mut(first..).ok_or(Uncertain)?, start - first, elements)?;
         }
     }
     set_int(out, at, count)
 }
 
-/// Moves the element that begins at `start` among those from `first` on, which are sorted.
-fn sort_in(
-    out: &mut [u8],
-    (first, start): (usize, usize),
-    elements: &Elements<'_>,
-) -> Result<(), Uncertain> {
-    let (sorted, new) = out.get(first..).ok_or(Uncertain)?.split_at(start - first);
+/// Moves the last element, which begins at `start`, among those before it, which are sorted.
+fn sort_in(written: &mut [u8], start: usize, elements: &Elements<'_>) -> Result<(), Uncertain> {
+    let (sorted, new) = written.split_at_checked(start).ok_or(Uncertain)?;
     let (new_len, wanted) = (new.len(), key_at(new)?);
     let mut place = 0;
     while let Some(rest) = sorted.get(place..).filter(|rest| !rest.is_empty()) {
@@ -272,7 +268,7 @@ fn sort_in(
         }
         place += len_at(rest, elements)?;
     }
-    out.get_mut(first + place..).ok_or(Uncertain)?.rotate_right(new_len);
+    written.get_mut(place..).ok_or(Uncertain)?.rotate_right(new_len);
     Ok(())
 }
 

@@ -83,7 +83,7 @@ impl KeyReading {
         let mut room = FIELDS_MAX;
         for column in found.key.iter_mut().flatten() {
             let ColumnType::Custom(words) = &column.kind else { continue };
-            let kind = self.kind_of(words, (&mut unread, &mut room), DEPTH_MAX);
+            let kind = self.kind_of(words, &mut unread, &mut room, DEPTH_MAX);
             if let Some(kind) = kind {
                 column.kind = kind;
             }
@@ -104,7 +104,8 @@ impl KeyReading {
     fn kind_of(
         &self,
         words: &str,
-        (unread, room): (&mut BTreeSet<String>, &mut usize),
+        unread: &mut BTreeSet<String>,
+        room: &mut usize,
         depth: usize,
     ) -> Option<ColumnType> {
         let depth = depth.checked_sub(1)?;
@@ -116,7 +117,7 @@ impl KeyReading {
             };
             *room = room.checked_sub(fields.len())?;
             let fields = fields.iter().map(|(field, words)| {
-                Some((field.clone(), self.kind_of(words, (unread, room), depth)?))
+                Some((field.clone(), self.kind_of(words, unread, room, depth)?))
             });
             let fields = fields.collect::<Option<Vec<_>>>().filter(|fields| !fields.is_empty())?;
             Some(ColumnType::Udt { keyspace: self.request.keyspace.to_string(), name, fields })

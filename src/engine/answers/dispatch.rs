@@ -247,8 +247,8 @@ fn answer_client(
             }
             Ok(ResultKind::SetKeyspace) => match purpose {
                 Purpose::Use(pool) => {
-                    let used = (pool, pending.sent_at);
-                    keyspaces::on_keyspace_set(core, to.client, used, response.message());
+                    let (client, sent_at) = (to.client, pending.sent_at);
+                    keyspaces::on_keyspace_set(core, client, pool, sent_at, response.message());
                 }
                 // A plain lane is in a keyspace now.
                 Purpose::Forward | Purpose::Schema => answered = Answered::Broken,

@@ -241,7 +241,7 @@ fn execute(
         core.tally.on_decision_for(table, decision.reason);
     }
     let sent = send(core, routed.decision, &outgoing, frame);
-    watch(core, features, &outgoing, (sent, routed.decision));
+    watch(core, features, &outgoing, sent, routed.decision);
 }
 
 /// A request was sent under a stream id: has it looked at later, if slow reads are sent twice.
@@ -250,7 +250,8 @@ fn watch(
     core: &Core,
     features: &mut Features,
     outgoing: &Outgoing,
-    (sent, decision): (Option<StreamId>, Option<Decision<LaneKey>>),
+    sent: Option<StreamId>,
+    decision: Option<Decision<LaneKey>>,
 ) {
     if core.settings.limits.speculative_delay_us > 0
         && let (Some(id), Some(decision)) = (sent, decision)
@@ -305,7 +306,7 @@ fn query(
     if let (Some(decision), Some(table)) = (choice.decision, table) {
         core.tally.on_decision_for(table, decision.reason);
         if matches!(decision.reason, Reason::TextLiteral | Reason::TextBound) {
-            watch(core, features, &outgoing, (sent, choice.decision));
+            watch(core, features, &outgoing, sent, choice.decision);
         }
         if matches!(outgoing.subject, Subject::Unknown | Subject::Shape(None)) {
             let sampled = SampledTable { table, base: outgoing.base };

@@ -125,7 +125,8 @@ pub(crate) fn retry(
 pub(crate) fn on_keyspace_set(
     core: &mut Core,
     client: ClientKey,
-    (pool, sent_at): (PoolId, u64),
+    pool: PoolId,
+    sent_at: u64,
     message: &[u8],
 ) {
     let name = message.get(4..).and_then(|body| Reader::new(body).string().ok());

@@ -110,7 +110,7 @@ impl Hedging {
         let elsewhere = if outgoing.opcode == Opcode::Query {
             // Its copy is no shape, even if it is one itself.
             outgoing.subject = Subject::Unknown;
-            text_elsewhere(core, (pool, base), node, &frame)
+            text_elsewhere(core, pool, base, node, &frame)
         } else {
             statement_elsewhere(core, base, node, &frame)
         };
@@ -200,7 +200,8 @@ fn statement_elsewhere(
 /// The same of a QUERY, which was on a lane of `pool`.
 fn text_elsewhere(
     core: &mut Core,
-    (pool, base): (PoolId, PoolId),
+    pool: PoolId,
+    base: PoolId,
     node: NodeId,
     frame: &[u8],
 ) -> Option<Decision<LaneKey>> {
