@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use shardlane::engine::action::{Action, TableFact, TableRequest};
+use shardlane::engine::client::ClientKey;
 use shardlane::routing::decision::Reason;
 use shardlane::topology::tablet_page::{ReadEnd, ReadTablet, TabletPage};
 
@@ -117,6 +118,16 @@ fn a_request_that_is_lost_is_made_again_a_few_times_and_when_a_tablet_is_missed(
     rig.finish();
 }
 
+/// A client's EXECUTE is answered, with the report that the whole ring is on node 2, shard 1.
+fn answer_with_report(rig: &mut Rig, client: ClientKey) {
+    rig.send(client, &execute(4, &[9; 16], b"key "));
+    let (lane, asked) = rig.request();
+    let payload = tablet_payload(i64::MIN, i64::MAX, &[(host(2).0, 1)]);
+    let body = [&payload[..], &void()].concat();
+    rig.respond(lane, (FLAG_PAYLOAD, asked.stream()), Opcode::Result, &body);
+    rig.answer(client);
+}
+
 #[test]
 fn a_nodes_report_wins_over_a_read_under_way() {
     let mut rig = Rig::with_all_lanes();
@@ -124,12 +135,7 @@ fn a_nodes_report_wins_over_a_read_under_way() {
     rig.prepare_select(client, "tab", 9);
     let page = page(&rig, Some(1), COMPLETE);
     rig.pass_time(1_000);
-    rig.send(client, &execute(4, &[9; 16], b"key "));
-    let (lane, asked) = rig.request();
-    let payload = tablet_payload(i64::MIN, i64::MAX, &[(host(2).0, 1)]);
-    let body = [&payload[..], &void()].concat();
-    rig.respond(lane, (FLAG_PAYLOAD, asked.stream()), Opcode::Result, &body);
-    rig.answer(client);
+    answer_with_report(&mut rig, client);
     rig.pass_time(1_000);
     rig.input(|engine| engine.on_tablets_read(&page));
     assert_eq!(ask(&mut rig), rig.lanes[5]);
@@ -146,12 +152,7 @@ fn a_tablet_that_was_read_where_a_report_has_just_replaced_it_is_read_again() {
     let before = page(&rig, Some(1), COMPLETE);
     rig.input(|engine| engine.on_tablets_read(&before));
     rig.pass_time(20 * SECOND_US);
-    rig.send(client, &execute(4, &[9; 16], b"key "));
-    let (lane, asked) = rig.request();
-    let payload = tablet_payload(i64::MIN, i64::MAX, &[(host(2).0, 1)]);
-    let body = [&payload[..], &void()].concat();
-    rig.respond(lane, (FLAG_PAYLOAD, asked.stream()), Opcode::Result, &body);
-    rig.answer(client);
+    answer_with_report(&mut rig, client);
     // The tablet is back, or the node that is read lags: this reading does not say which.
     rig.pass_time(500_000);
     wanted(&mut rig);
