@@ -9,11 +9,11 @@ mod nodes;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use cql::column_type::ColumnType;
 use cql::header::{HEADER_LEN, Header};
 use cql::opcode::Opcode;
 use cql::token::partitioner::Partitioner;
 use cql::token::shard::{ShardId, Sharder};
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::Output;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;

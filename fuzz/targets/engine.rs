@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
 use cql::header::{HEADER_LEN, Header};
 use cql::opcode::Opcode;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::{Action, LearnedTablet, PeerMessage};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;

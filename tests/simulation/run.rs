@@ -15,7 +15,7 @@ use cql::opcode::Opcode;
 use cql::response::prepared::Prepared;
 use cql::response::rows::Rows;
 use cql::token::partitioner::Partitioner;
-use shardlane::engine::tally::Tally;
+use shardlane::engine::view::tally::Tally;
 use shardlane::pool::refill::refiller::PoolRefiller;
 use shardlane::routing::decision::Reason;
 use sim::ConnectionId;

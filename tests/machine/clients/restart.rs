@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use cql::column_type::ColumnType;
 use cql::consistency::Consistency;
 use cql::opcode::Opcode;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::{Action, TableFact};
 use shardlane::engine::learned::PartStart;
 use shardlane::routing::decision::Reason;

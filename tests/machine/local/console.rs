@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use cql::cell;
-use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
 use cql::notation::{Reader, put_bytes, put_int, put_long_string, put_short, put_short_bytes};
 use cql::opcode::Opcode;
 use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle};
 use cql::response::rows::{Rows, put_rows};
+use cql::values::cell;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::{Action, TableFact};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;

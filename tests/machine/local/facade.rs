@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use cql::cell;
-use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
 use cql::header::FLAG_TRACING;
 use cql::notation::{Reader, put_short, put_short_bytes, put_string};
@@ -11,6 +9,8 @@ use cql::opcode::Opcode;
 use cql::response::metadata::MetadataStyle;
 use cql::response::rows::Rows;
 use cql::token::shard::ShardId;
+use cql::values::cell;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::facade::answer::ANSWER_BYTES_MAX;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use cql::column_type::ColumnType;
 use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::{LearnedTablet, PeerMessage};
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::decision::Reason;

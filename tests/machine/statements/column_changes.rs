@@ -1,11 +1,11 @@
 //! A table changes: clients that hold older columns, and asked for rows without theirs, prepare again.
 
-use cql::column_type::ColumnType;
 use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
 use cql::notation::put_short_bytes;
 use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle};
 use cql::response::rows::put_rows;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
 

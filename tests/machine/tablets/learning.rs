@@ -4,7 +4,7 @@ use cql::header::{FLAG_PAYLOAD, FLAG_TRACING, FLAG_WARNING};
 use cql::notation::{put_short, put_string};
 use cql::opcode::Opcode;
 use shardlane::engine::action::{Action, PeerMessage};
-use shardlane::engine::tally::Feedback;
+use shardlane::engine::view::tally::Feedback;
 use shardlane::routing::decision::Reason;
 
 use crate::support::frames::{execute, rows, schema_event, tablet_payload, void};

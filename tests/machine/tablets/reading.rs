@@ -10,9 +10,9 @@ use shardlane::topology::tablet_page::{ReadEnd, ReadTablet, TabletPage};
 
 use crate::support::frames::{execute, query, tablet_payload, void};
 use crate::support::rig::{Rig, host, snapshot, snapshot_with_copies, token};
-use cql::column_type::ColumnType;
 use cql::header::FLAG_PAYLOAD;
 use cql::opcode::Opcode;
+use cql::values::column_type::ColumnType;
 
 const SECOND_US: u64 = 1_000_000;
 

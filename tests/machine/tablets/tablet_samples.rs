@@ -1,12 +1,12 @@
 //! Keys of texts with constants are read once more, so that nodes report their tablets: those that are not
 //! known, and some of the known ones, which may have moved.
 
-use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
 use cql::header::FLAG_PAYLOAD;
 use cql::opcode::Opcode;
 use cql::request::parameters::{BoundValue, PAGE_SIZE};
 use cql::request::query::Query;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
 use shardlane::engine::settings::EngineSettings;

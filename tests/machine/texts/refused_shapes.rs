@@ -1,8 +1,8 @@
 //! What becomes of the shape of a text that a node refuses, for good or for a moment.
 
-use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::engine::Engine;
 
 use crate::support::frames::{error, prepared, query, rows};

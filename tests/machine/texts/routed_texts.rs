@@ -1,10 +1,10 @@
 //! Statements by text go to the shard that owns their row, as far as their text says it.
 
-use cql::column_type::ColumnType;
 use cql::consistency::Consistency;
 use cql::header::FLAG_PAYLOAD;
 use cql::opcode::Opcode;
 use cql::token::partitioner::Partitioner;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;

@@ -1,11 +1,11 @@
 //! Texts that are seen often go to nodes as prepared statements, and their clients never notice.
 
-use cql::column_type::ColumnType;
 use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
 use cql::header::FLAG_PAYLOAD;
 use cql::notation::{put_bytes, put_int, put_long_string};
 use cql::opcode::Opcode;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::decision::Reason;

@@ -1,6 +1,5 @@
 //! A text, and its shape as a prepared statement with the same constants: a node does the same.
 
-use cql::column_type::ColumnType;
 use cql::consistency::Consistency;
 use cql::notation::{Reader, put_short, put_short_bytes};
 use cql::opcode::Opcode;
@@ -9,6 +8,7 @@ use cql::response::metadata::read_bind_metadata;
 use cql::response::result::ResultKind;
 use cql::statement::shape::Shape;
 use cql::statement::statement::TableStatement;
+use cql::values::column_type::ColumnType;
 use proptest::prelude::*;
 
 use crate::support::frames::{self, Frame};

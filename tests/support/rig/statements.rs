@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cql::column_type::ColumnType;
 use cql::opcode::Opcode;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::{LearnedTablet, PeerMessage};
 use shardlane::engine::client::ClientKey;
 use shardlane::topology::table_key::{KeyColumn, TableKey};
