@@ -156,7 +156,7 @@ impl Scenario {
             limits: Limits {
                 lane_stall_us,
                 keyspace_lane_unused_us: 0,
-                ..limits(&mut chance, (tight, window))
+                ..limits(&mut chance, tight, window)
             },
             metadata_ids: chance.one_in(2),
             nat: faults.contains(&FaultKind::Nat) && chance.one_in(2),

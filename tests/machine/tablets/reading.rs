@@ -124,7 +124,7 @@ fn answer_with_report(rig: &mut Rig, client: ClientKey) {
     let (lane, asked) = rig.request();
     let payload = tablet_payload(i64::MIN, i64::MAX, &[(host(2).0, 1)]);
     let body = [&payload[..], &void()].concat();
-    rig.respond(lane, (FLAG_PAYLOAD, asked.stream()), Opcode::Result, &body);
+    rig.respond(lane, FLAG_PAYLOAD, asked.stream(), Opcode::Result, &body);
     rig.answer(client);
 }
 

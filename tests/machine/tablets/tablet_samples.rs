@@ -64,7 +64,7 @@ fn read(request: &Frame) -> (String, Vec<Vec<u8>>) {
 fn report(rig: &mut Rig, (lane, sample): &(LaneKey, Frame)) {
     let payload = tablet_payload(i64::MIN, i64::MAX, &[(host(2).0, 1)]);
     let body = [payload, rows(b"sample")].concat();
-    rig.respond(*lane, (FLAG_PAYLOAD, sample.stream()), Opcode::Result, &body);
+    rig.respond(*lane, FLAG_PAYLOAD, sample.stream(), Opcode::Result, &body);
 }
 
 #[test]

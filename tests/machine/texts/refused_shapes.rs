@@ -32,7 +32,7 @@ fn a_shape_that_a_node_never_prepares_is_not_tried_again_until_its_table_changes
             if index == refused {
                 rig.error(lane, request.stream(), &error(ErrorCode::SYNTAX_ERROR, "no"));
             } else {
-                rig.result(lane, request.stream(), &prepared(&ID, 0, ("tab", "t"), &[]));
+                rig.result(lane, request.stream(), &prepared(&ID, 0, "tab.t", &[]));
             }
         }
         for _ in 0..100 {
@@ -64,12 +64,12 @@ fn a_shape_that_a_node_cannot_prepare_now_is_tried_again() {
         rig.pass_time(1_000_000);
         let prepares = send_text(&mut rig);
         let [(lane, request)] = &prepares[..] else { panic!("{code:?}: {prepares:?}") };
-        rig.result(*lane, request.stream(), &prepared(&UNTYPED, 0, ("tab", "t"), &[]));
+        rig.result(*lane, request.stream(), &prepared(&UNTYPED, 0, "tab.t", &[]));
         for (index, (lane, request)) in send_text(&mut rig).into_iter().enumerate() {
             if index == 1 {
                 rig.error(lane, request.stream(), &error(code, "not now"));
             } else {
-                rig.result(lane, request.stream(), &prepared(&ID, 0, ("tab", "t"), &[]));
+                rig.result(lane, request.stream(), &prepared(&ID, 0, "tab.t", &[]));
             }
         }
         assert!(send_text(&mut rig).is_empty(), "not at once");

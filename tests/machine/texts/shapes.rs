@@ -46,7 +46,7 @@ fn run_shape(server: &mut Server, text: &str) -> Option<Frame> {
     assert_eq!(kinds, untyped, "{shaped}");
     let mut values = Vec::new();
     shape.put_values(&kinds, Values::new(0, false, &[]), &mut values).ok()?;
-    let execute = frames::frame((4, 0, 3), Opcode::Execute, |out| {
+    let execute = frames::client_frame(3, Opcode::Execute, |out| {
         put_short_bytes(out, &id);
         Consistency::One.put(out);
         out.push(1);
