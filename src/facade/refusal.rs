@@ -1,6 +1,7 @@
 //! Refusals of local answers, worded as ScyllaDB words them, or Apache Cassandra where its nodes are.
 
 use crate::facade::tables::table_name::VirtualTableName;
+use crate::facade::text::front::STEPS_MAX;
 use cql::error::WireError;
 use cql::error_code::ErrorCode;
 
@@ -24,8 +25,8 @@ impl Refusal {
     /// A text whose first word is not found. If it is a `USE`, it would switch a lane that others
     /// share.
     #[must_use]
-    pub fn no_verb(bytes_max: usize) -> Self {
-        let text = format!("the first {bytes_max} bytes of this text are blanks and comments");
+    pub fn no_verb() -> Self {
+        let text = format!("this text begins with more than {STEPS_MAX} comments");
         Self { code: ErrorCode::INVALID, text }
     }
 

@@ -61,8 +61,9 @@ impl Catalog {
         if let Some(key) = self.by_id.get(&statement.id).copied()
             && let Some(entry) = self.entries.get_mut(key)
         {
-            self.bytes = self.bytes + statement.weight() - entry.statement.weight();
+            let before = entry.statement.weight();
             entry.replace(statement);
+            self.bytes = self.bytes + entry.statement.weight() - before;
             entry.table = table;
             entry.used = self.uses;
             self.make_room();
@@ -342,6 +343,22 @@ mod tests {
             let keys = order.map(|it| catalog.record(Arc::clone(it), None));
             assert!(catalog.get(keys[1]).unwrap().writes);
         }
+    }
+
+    #[test]
+    fn a_statement_of_one_id_in_two_keyspaces_belongs_to_none() {
+        let of = |keyspace: Option<&str>| {
+            let keyspace = keyspace.map(Arc::from);
+            Arc::new(Statement { keyspace, ..(*statement(1, b"v")).clone() })
+        };
+        for order in [[None, Some("a")], [Some("a"), None], [Some("a"), Some("b")]] {
+            let mut catalog = Catalog::new(1 << 20);
+            let keys = order.map(|keyspace| catalog.record(of(keyspace), None));
+            assert_eq!(catalog.get(keys[1]).unwrap().statement.keyspace, None, "{order:?}");
+        }
+        let mut catalog = Catalog::new(1 << 20);
+        let keys = [0, 1].map(|_| catalog.record(of(Some("a")), None));
+        assert_eq!(catalog.get(keys[1]).unwrap().statement.keyspace.as_deref(), Some("a"));
     }
 
     #[test]

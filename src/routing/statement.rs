@@ -19,7 +19,7 @@ pub struct Statement {
     pub id: Box<[u8]>,
     /// The text, to prepare it on other nodes.
     pub text: Box<str>,
-    /// The keyspace that the client's connection used; it is part of the id.
+    /// The keyspace that the client's connection used, if the id is of that keyspace alone.
     pub keyspace: Option<Arc<str>>,
     /// The table, when all markers belong to one.
     pub table: Option<(Arc<str>, Arc<str>)>,
@@ -217,7 +217,13 @@ impl CatalogEntry {
     }
 
     /// Takes note of what a client holds that has prepared the statement again.
-    pub fn replace(&mut self, statement: Arc<Statement>) {
+    ///
+    /// One that has the same id in two keyspaces names its own, and is every client's: Apache Cassandra leaves
+    /// the keyspace of a connection out of such an id.
+    pub fn replace(&mut self, mut statement: Arc<Statement>) {
+        if self.statement.keyspace != statement.keyspace && statement.keyspace.is_some() {
+            statement = Arc::new(Statement { keyspace: None, ..(*statement).clone() });
+        }
         let (old, new) = (&self.statement, &statement);
         let differ = if old.metadata_id.is_empty() || new.metadata_id.is_empty() {
             old.result_metadata != new.result_metadata

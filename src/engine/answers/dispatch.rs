@@ -195,7 +195,9 @@ fn on_response(
     let mut cut = CutId::default();
     if header.opcode == Opcode::Result.byte() {
         let report = body.get(payload.clone()).unwrap_or_default();
-        features.tablet_reports.learn(core, pending, report);
+        if let Some(table) = features.tablet_reports.learn(core, pending, report) {
+            features.tablet_samples.on_moved(core, table);
+        }
         if route.metadata_ids {
             match metadata_ids::cut(body.get_mut(message_at..).unwrap_or_default()) {
                 Ok(found) => cut = found,

@@ -5,9 +5,10 @@
 
 use std::ops::ControlFlow;
 
+use crate::facade::text::front;
 use crate::facade::text::literal::uuid_at_front;
 
-/// How far into a text is read, so that one of any length costs a few ms at most.
+/// How far into a text is read, from its first word on, so that one of any length costs a few ms at most.
 pub const READ_BYTES_MAX: usize = 256 << 10;
 
 /// Bytes of a uuid in a text.
@@ -87,6 +88,15 @@ impl<'a> WordLexer<'a> {
     /// Starts at the front of `text`.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
+        let is_long = text.len() > READ_BYTES_MAX;
+        if is_long { Self::of_long(text) } else { Self { rest: text, is_cut: false } }
+    }
+
+    /// Starts at the first word of a long text: of what stands before it nothing is kept, so that the bound
+    /// need not hold for it.
+    #[cold]
+    fn of_long(text: &'a str) -> Self {
+        let text = text.get(front::blank_len(text)..).unwrap_or_default();
         let end = text.floor_char_boundary(READ_BYTES_MAX);
         Self { rest: text.get(..end).unwrap_or_default(), is_cut: end < text.len() }
     }

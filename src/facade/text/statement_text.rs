@@ -8,7 +8,7 @@ use crate::facade::console::schema_rows::{self, SCHEMA, SchemaQuestion};
 use crate::facade::console::table::{ConsoleTable, KEYSPACE};
 use crate::facade::refusal::Refusal;
 use crate::facade::tables::table_name::{KEYSPACES, VirtualTableName};
-use crate::facade::text::lexer::{READ_BYTES_MAX, Word, WordLexer};
+use crate::facade::text::lexer::{Word, WordLexer};
 use crate::facade::text::select::{Select, shows_nodes};
 
 /// Longest name of a keyspace, bytes, that is kept for its client; servers take 48 or 192.
@@ -53,7 +53,7 @@ pub fn classify_for(text: &str, viewer: Viewer<'_>) -> StatementText {
     let mut words = front;
     let Some(verb) = words.next() else { return StatementText::Other };
     if verb == Word::Unread && front.may_begin_with("USE") {
-        return StatementText::Refused(Refusal::no_verb(READ_BYTES_MAX));
+        return StatementText::Refused(Refusal::no_verb());
     }
     if verb.is("SELECT") {
         return classify_select(words, viewer);

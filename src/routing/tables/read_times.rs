@@ -322,6 +322,13 @@ impl ReadTimes {
         }
     }
 
+    /// Whether a request that nodes do not judge used a table since it was last read.
+    #[must_use]
+    pub(crate) fn is_used(&self, table: TableId) -> bool {
+        let times = usize::try_from(table.0).ok().and_then(|at| self.by_table.get(at));
+        times.is_some_and(|times| times.is_used)
+    }
+
     /// Whether a table is read because its replication changed.
     #[must_use]
     pub(crate) fn is_after_replication(&self, table: TableId) -> bool {

@@ -80,12 +80,17 @@ fn names_are_those_of_the_client_unless_the_text_has_its_own() {
 }
 
 #[test]
-fn a_name_without_a_name_for_its_value_is_not_certain() {
+fn a_name_without_a_name_for_its_value_is_certain_where_there_is_one_value() {
     let mut world = World::new();
     let one = 1i32.to_be_bytes();
     let text = "SELECT * FROM t WHERE k = :k";
-    assert_eq!(token(&world.read(text, &[(Some("k"), &one)])), Some(ONE));
-    let place = world.read(text, &[(None, &one)]);
+    for name in [Some("k"), None] {
+        let place = world.read(text, &[(name, &one)]);
+        assert_eq!((token(&place), place.reason), (Some(ONE), Reason::TextBound));
+    }
+    // Whether the second marker has a value of its own is a setting of the server's.
+    let text = "UPDATE t SET a = :a, b = :a WHERE k = :k";
+    let place = world.read(text, &[(None, &one), (None, &one)]);
     assert_eq!(place.place, Place::Nowhere(Reason::TextNotUnderstood));
 }
 

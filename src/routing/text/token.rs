@@ -146,6 +146,8 @@ fn bound<'a>(values: Values<'a>, term: &Term<'_>, name: &str) -> Result<&'a [u8]
     };
     let found = match term {
         Term::Marker(index) if !values.named() => values.iter().nth(usize::from(*index)),
+        // A lone value is that of each marker: of more, a server would want more.
+        Term::NamedMarker(_) if !values.named() && values.count() == 1 => values.iter().next(),
         // Which place a server gives to a name that comes twice depends on its settings.
         Term::NamedMarker(_) if !values.named() => return Err(Reason::TextNotUnderstood),
         Term::Literal(_) | Term::Marker(_) | Term::NamedMarker(_) => {

@@ -228,6 +228,20 @@ fn a_use_that_was_too_long_to_keep_is_refused_when_its_lane_is_lost() {
 }
 
 #[test]
+fn a_use_behind_a_long_comment_is_sent_without_it() {
+    let mut rig = Rig::with_all_lanes();
+    let client = rig.client();
+    rig.send(client, &query(1, &format!("/* {} */ USE KS", "x".repeat(1 << 20))));
+    let (pool, keyspace) = opened(&mut rig);
+    let lane = rig.lane_of(pool, 0, 0).unwrap();
+    let asked = rig.requests(lane).pop().unwrap();
+    assert_eq!((&*keyspace, asked.text()), ("ks", "USE \"ks\""), "it may wait here");
+    rig.result(lane, asked.stream(), &set_keyspace("ks"));
+    assert_eq!(rig.answer(client).body, set_keyspace("ks"));
+    rig.finish();
+}
+
+#[test]
 fn a_use_that_finds_its_lanes_full_is_refused_and_the_client_goes_on() {
     let mut rig = Rig::with_limits(|limits| limits.lane_streams_max = 1);
     rig.open_all_lanes();

@@ -123,6 +123,13 @@ fn a_small_table_costs_three_requests_at_most_where_tablets_may_be_read() {
 }
 
 #[test]
+fn a_large_table_costs_three_requests_at_most_where_nodes_read_it_fast() {
+    let scene = Scene { tablets: 4_096, requests_per_s: 100, may_read: true, row_us: FAST_ROW_US };
+    let outcome = run(scene);
+    assert!(outcome.astray <= 3, "{outcome:?}");
+}
+
+#[test]
 fn a_large_table_is_known_when_it_was_read_once() {
     let scene = Scene { tablets: 4_096, requests_per_s: 1_000, may_read: true, row_us: ROW_US };
     let outcome = run(scene);

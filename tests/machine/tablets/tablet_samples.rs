@@ -156,6 +156,43 @@ fn the_first_sample_that_shows_a_move_has_the_table_read_again() {
     rig.finish();
 }
 
+/// Runs a prepared statement, to which its node reports that the whole ring is on node 2, shard 1.
+fn find_moved(rig: &mut Rig, client: ClientKey) {
+    rig.prepare_select(client, "tab", 9);
+    rig.send(client, &execute(4, &[9; 16], b"key "));
+    let (lane, asked) = rig.request();
+    report(rig, &(lane, asked));
+    rig.answer(client);
+}
+
+#[test]
+fn a_move_that_a_prepared_statement_finds_has_the_table_read_again_for_texts() {
+    for has_texts in [false, true] {
+        let (mut rig, client) = rig_with(|settings| settings.prefetch_tablets = true);
+        let first = page(&rig, Some(1), COMPLETE);
+        rig.input(|engine| engine.on_tablets_read(&first));
+        rig.pass_time(20 * SECOND_US);
+        wanted(&mut rig);
+        if has_texts {
+            assert!(ask(&mut rig, client, "SELECT v FROM tab.t WHERE k = 1").1.is_empty());
+        }
+        find_moved(&mut rig, client);
+        rig.pass_time(SECOND_US);
+        // What nodes judge learns its own tablets.
+        let expected = if has_texts { vec![request()] } else { Vec::new() };
+        assert_eq!(wanted(&mut rig), expected);
+    }
+}
+
+#[test]
+fn a_move_that_a_prepared_statement_finds_has_texts_sampled_more() {
+    let (mut rig, client) = rig();
+    rig.know_tablet(&[(1, 1)]);
+    assert!(ask(&mut rig, client, "SELECT v FROM tab.t WHERE k = 1").1.is_empty());
+    find_moved(&mut rig, client);
+    assert_eq!(until_sampled(&mut rig, client).0, 6);
+}
+
 #[test]
 fn a_table_is_not_read_more_often_because_samples_go_on_to_show_moves() {
     let (mut rig, client) = rig_with(|settings| settings.prefetch_tablets = true);

@@ -154,6 +154,7 @@ fn an_uncertain_text_goes_anywhere_untouched() {
     let mut rig = rig();
     let client = rig.client();
     rig.know_key("ring", "s", &[("k", ColumnType::Varchar)]);
+    let long = format!("/* {} */", "USE ks; ".repeat(100_000));
     for (text, reason) in [
         ("SELECT v FROM ring.t", Reason::TextScan),
         ("SELECT v FROM ring.t WHERE v = 1 ALLOW FILTERING", Reason::TextScan),
@@ -163,6 +164,8 @@ fn an_uncertain_text_goes_anywhere_untouched() {
         ("SELECT v FROM ring.t WHERE k = 1 OR k = 2", Reason::TextNotUnderstood),
         ("INSERT INTO ring.t JSON '{\"k\": 1.0}'", Reason::TextNotUnderstood),
         ("BEGIN BATCH INSERT INTO ring.t (k) VALUES (1)", Reason::TextNotUnderstood),
+        (&format!("{long}SELECT v FROM ring.t WHERE k = 1"), Reason::TextNotUnderstood),
+        (&format!("{long}UPDATE ring.t SET v = 1 WHERE k = 1"), Reason::TextNotUnderstood),
         ("SELECT v FROM ring.t WHERE k = ?", Reason::NullKey),
         ("SELECT v FROM t WHERE k = 1", Reason::TextUnknownTable),
         ("SELECT v FROM own.t WHERE k = 1", Reason::LocalTable),

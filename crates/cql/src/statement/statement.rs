@@ -54,7 +54,10 @@ impl<'a> TableStatement<'a> {
 
     /// Reads the statement that begins where `lexer` stands, up to its table.
     pub(crate) fn take(mut lexer: Lexer<'a>) -> Result<Self, NotUnderstood> {
-        let verb = lexer.next().and_then(verb_of).ok_or(NotUnderstood::Verb)?;
+        let verb = match lexer.next() {
+            Some(Lexeme::Broken) => return Err(NotUnderstood::Text),
+            first => first.and_then(verb_of).ok_or(NotUnderstood::Verb)?,
+        };
         let is_there = match verb {
             Verb::Select | Verb::Delete => skip_to_word(&mut lexer, "FROM"),
             Verb::Insert => lexer.take_word("INTO"),

@@ -13,6 +13,7 @@ use crate::facade::local_statements::{LocalStatement, prepared_use};
 use crate::facade::refusal::Refusal;
 use crate::facade::tables::schema_version::SchemaVersion;
 use crate::facade::tables::virtual_table::Viewpoint;
+use crate::facade::text::lexer::READ_BYTES_MAX;
 use crate::facade::text::select::Select;
 use crate::facade::text::statement_id::{facade_id, names_facade_statement};
 use crate::facade::text::statement_text::StatementText;
@@ -89,7 +90,13 @@ impl LocalAnswers {
                 let asked = Selected { select: &select, parameters: &query.parameters };
                 return self.answer_select(core, answered, asked, shown);
             }
-            StatementText::Use(keyspace) => return Local::Use(keyspace, request.frame.to_vec()),
+            StatementText::Use(keyspace) => {
+                // It may wait: no comment of any length does with it.
+                let is_long = request.frame.len() > READ_BYTES_MAX;
+                let frame =
+                    if is_long { use_frame(request, &keyspace) } else { request.frame.to_vec() };
+                return Local::Use(keyspace, frame);
+            }
             StatementText::Refused(why) => answered.refuse(core, &why),
         }
         Local::Answered
@@ -161,15 +168,7 @@ impl LocalAnswers {
                 }
             }
             Some(LocalStatement::Use(keyspace)) => {
-                let flags = Header::peek(request.frame).map_or(0, |head| head.flags & FLAG_TRACING);
-                let head = FrameHead { version: 4, flags, stream: request.from.stream };
-                let mut query = Vec::new();
-                write_frame(&mut query, head, Opcode::Query, |out| {
-                    put_long_string(out, &format!("USE {}", quoted(keyspace)));
-                    put_short(out, 1);
-                    out.push(0);
-                });
-                return Local::Use(keyspace.clone(), query);
+                return Local::Use(keyspace.clone(), use_frame(request, keyspace));
             }
             None => {
                 // The driver prepares it again, and then it is known.
@@ -235,6 +234,19 @@ impl LocalAnswers {
         }
         Local::Answered
     }
+}
+
+/// The QUERY that says `USE` for a request that has said it in other words.
+fn use_frame(request: &ClientRequest<'_>, keyspace: &str) -> Vec<u8> {
+    let flags = Header::peek(request.frame).map_or(0, |head| head.flags & FLAG_TRACING);
+    let head = FrameHead { version: 4, flags, stream: request.from.stream };
+    let mut frame = Vec::new();
+    write_frame(&mut frame, head, Opcode::Query, |out| {
+        put_long_string(out, &format!("USE {}", quoted(keyspace)));
+        put_short(out, 1);
+        out.push(0);
+    });
+    frame
 }
 
 /// Whether a request gets its answer here, without any node.

@@ -59,7 +59,9 @@ impl PreparedStatements {
         response: &Response<'_>,
     ) -> Option<StatementKey> {
         let key = record_answer(core, route, pending, response)?;
-        if core.router.catalog.get(key).is_some_and(|entry| !entry.spread) {
+        // On one client's own connection no other node can be asked.
+        let may = !core.pools.is_dedicated(route.pool);
+        if may && core.router.catalog.get(key).is_some_and(|entry| !entry.spread) {
             if self.ahead.take(core.now_us) {
                 spread_beside(core, key, route.pool, route.node);
             } else {

@@ -24,6 +24,16 @@ pub(crate) struct TabletReports {
     unresolved: VecDeque<Unresolved>,
 }
 
+/// What a report did to the map.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Change {
+    Nothing,
+    /// The tablet was not known, or it is not known yet which nodes it names.
+    New,
+    /// The tablet was known elsewhere, or its range was another.
+    Moved,
+}
+
 /// A report that names a host that is not in the snapshot.
 #[derive(Debug)]
 struct Unresolved {
@@ -35,7 +45,14 @@ impl TabletReports {
     /// Learns from an answer where its request should have gone.
     ///
     /// No payload on the answer to a routable statement says something too: it hit a replica's shard.
-    pub(crate) fn learn(&mut self, core: &mut Core, pending: &Pending, payload: &[u8]) {
+    ///
+    /// Returns the table when a tablet of it is not where it was known to be.
+    pub(crate) fn learn(
+        &mut self,
+        core: &mut Core,
+        pending: &Pending,
+        payload: &[u8],
+    ) -> Option<TableId> {
         let (table, is_text) = match pending.subject {
             Subject::Statement(key) => {
                 let waited_us = core.now_us.saturating_sub(pending.arrived_us);
@@ -43,25 +60,25 @@ impl TabletReports {
             }
             Subject::Table(table) => (Some(table), true),
             Subject::Shape(table) => (table, true),
-            Subject::Unknown => return,
+            Subject::Unknown => return None,
         };
-        let Some(table) = table else { return };
+        let table = table?;
         if payload.is_empty() {
             if core.router.is_tablet_table(table) {
                 let feedback = core.tally.feedback_of(table);
                 let hits = if is_text { &mut feedback.text_hits } else { &mut feedback.hits };
                 *hits += 1;
             }
-            return;
+            return None;
         }
-        let Ok(Some(report)) = TabletReport::find(payload) else { return };
+        let report = TabletReport::find(payload).ok().flatten()?;
         let feedback = core.tally.feedback_of(table);
         let misses = if is_text { &mut feedback.text_misses } else { &mut feedback.misses };
         *misses += 1;
         if report.replicas().len() > REPLICAS_MAX {
-            return;
+            return None;
         }
-        let Some((keyspace, name)) = core.router.tables.name(table) else { return };
+        let (keyspace, name) = core.router.tables.name(table)?;
         let replicas = report
             .replicas()
             .map(|it| (HostId(it.host_id), u16::try_from(it.shard).unwrap_or(u16::MAX)));
@@ -71,9 +88,11 @@ impl TabletReports {
             last: report.last,
             replicas: replicas.collect(),
         });
-        if self.insert(core, table, &tablet) && core.settings.has_peers {
+        let change = self.insert(core, table, &tablet);
+        if change != Change::Nothing && core.settings.has_peers {
             core.actions.push_back(Action::ToOtherWorkers(PeerMessage::Tablet(tablet)));
         }
+        (change == Change::Moved).then_some(table)
     }
 
     /// Another worker learned of a tablet.
@@ -84,8 +103,8 @@ impl TabletReports {
         }
     }
 
-    /// Puts a tablet into the map; `false` when that changed nothing.
-    fn insert(&mut self, core: &mut Core, table: TableId, learned: &Arc<LearnedTablet>) -> bool {
+    /// Puts a tablet into the map.
+    fn insert(&mut self, core: &mut Core, table: TableId, learned: &Arc<LearnedTablet>) -> Change {
         let snapshot = Arc::clone(core.router.snapshot());
         let replicas: Option<Vec<Replica>> = learned
             .replicas
@@ -101,7 +120,7 @@ impl TabletReports {
             }
             self.unresolved.push_back(Unresolved { table, tablet: Arc::clone(learned) });
             core.actions.push_back(Action::RefreshTopology);
-            return true;
+            return Change::New;
         };
         let tablet = Tablet {
             first: learned.first,
@@ -109,12 +128,13 @@ impl TabletReports {
             replicas: Replicas::from_iter(replicas),
         };
         match core.router.tablets.learn(table, tablet, core.now_us / 1000) {
-            Learned::New | Learned::Changed => true,
+            Learned::New => Change::New,
+            Learned::Changed => Change::Moved,
             Learned::Stale => {
                 core.tally.stale_tablets += 1;
-                false
+                Change::Nothing
             }
-            Learned::Same | Learned::Refused => false,
+            Learned::Same | Learned::Refused => Change::Nothing,
         }
     }
 

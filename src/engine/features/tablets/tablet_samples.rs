@@ -30,7 +30,8 @@ use cql::request::parameters::{PAGE_SIZE, SKIP_METADATA, VALUES};
 /// same one each time, so it is a prime.
 const KNOWN_EVERY: u32 = 101;
 
-/// One of so many, once a sample of the table has shown that a tablet moved: others may have moved with it.
+/// One of so many, once a sample of the table, or another statement, has shown that a tablet moved: others may
+/// have moved with it.
 /// A prime, too.
 const MOVED_EVERY: u32 = 7;
 
@@ -63,7 +64,7 @@ pub(crate) struct SampledTable {
 struct Turns {
     /// Statements with a known tablet since one was sampled.
     unsampled: u32,
-    /// Samples that have yet to show no move, since one showed a move.
+    /// Samples that have yet to show no move, since a move was seen.
     doubts: u32,
 }
 
@@ -161,13 +162,28 @@ impl TabletSamples {
     /// may be read, and sampled more.
     fn on_judged(&mut self, core: &mut Core, table: TableId, response: &Response<'_>) {
         let payload = response.body.get(response.payload.clone()).unwrap_or_default();
-        let has_moved = matches!(TabletReport::find(payload), Ok(Some(_)));
-        let Some(turns) = self.turns_of(table) else { return };
-        if !has_moved {
+        if matches!(TabletReport::find(payload), Ok(Some(_))) {
+            self.doubt(core, table);
+        } else if let Some(turns) = self.turns_of(table) {
             turns.doubts = turns.doubts.saturating_sub(1);
-            return;
         }
-        turns.doubts = RIGHT_IN_A_ROW;
+    }
+
+    /// A node reported to a statement that it judges that a tablet is not where it was known to be. Such
+    /// statements learn of each tablet by themselves; texts with constants, if the table has any, do not.
+    #[cold]
+    pub(crate) fn on_moved(&mut self, core: &mut Core, table: TableId) {
+        let is_used = core.router.read_times.is_used(table);
+        if is_used && self.turns_of(table).is_some_and(|turns| turns.unsampled > 0) {
+            self.doubt(core, table);
+        }
+    }
+
+    /// A tablet of a table has moved, and others may have moved with it.
+    fn doubt(&mut self, core: &mut Core, table: TableId) {
+        if let Some(turns) = self.turns_of(table) {
+            turns.doubts = RIGHT_IN_A_ROW;
+        }
         if core.reads_tablets() {
             core.router.read_times.on_moved(table, core.now_us);
         }

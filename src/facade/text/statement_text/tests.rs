@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::facade::tables::table_name::{LOCAL, PEERS, PEERS_V2};
+use crate::facade::text::front::STEPS_MAX;
+use crate::facade::text::lexer::READ_BYTES_MAX;
 use crate::facade::text::literal::LocalLiteral;
 use crate::facade::text::select::{
     Comparand, Limit, Marker, MarkerUse, Relation, Selector, SelectorSource,
@@ -85,10 +87,34 @@ fn a_text_that_may_be_a_use_never_reaches_a_node() {
         let refused = StatementText::Refused(Refusal::more_than_use());
         assert_eq!(classify(&text, None), refused, "{}", text.len());
     }
-    for text in [format!("{long}USE ks"), " ".repeat(READ_BYTES_MAX + 1)] {
-        let refused = StatementText::Refused(Refusal::no_verb(READ_BYTES_MAX));
+    let many = "/**/".repeat(2 * STEPS_MAX);
+    for text in [format!("{many}USE ks"), format!("{many}SELECT"), many] {
+        let refused = StatementText::Refused(Refusal::no_verb());
         assert_eq!(classify(&text, None), refused, "{}", text.len());
     }
+}
+
+#[test]
+fn what_stands_before_a_statement_changes_nothing_however_long_it_is() {
+    let bound = READ_BYTES_MAX;
+    for front in [
+        " ".repeat(bound - 2),
+        "/**/".repeat(bound / 4),
+        format!("/* a licence: {} */", "\u{e9} http://a.b ".repeat(bound / 8)),
+        format!("-- {}\n", "x".repeat(bound)),
+        "\n".repeat(16 << 20),
+    ] {
+        let of = |text: &str| classify(&format!("{front}{text}"), None);
+        for text in ["USE ks", "USE ks;", "SELECT key FROM system.local", "INSERT INTO ks.t", "USE"]
+        {
+            assert_eq!(of(text), classify(text, None), "{text} behind {}", front.len());
+        }
+        assert!(is_select(&format!("{front}SELECT v FROM t")));
+        // What is read of a text begins with its first word.
+        let long = format!("{front}INSERT INTO t (k, v) VALUES (1, '{}')", "x".repeat(bound));
+        assert_eq!(classify(&long, None), StatementText::Other);
+    }
+    assert_eq!(classify(&" ".repeat(bound + 1), None), StatementText::Other, "an empty text");
 }
 
 #[test]
@@ -130,9 +156,6 @@ fn memory_of_a_statement_is_a_few_times_its_text() {
 fn a_word_beyond_the_bound_is_a_nodes_to_answer() {
     let long = "x".repeat(READ_BYTES_MAX + 1);
     assert_eq!(classify(&long, None), StatementText::Other);
-    // The bound may cut a USE in two.
-    let cut = format!("{}USE ks", " ".repeat(READ_BYTES_MAX - 2));
-    assert!(matches!(classify(&cut, None), StatementText::Refused(_)));
 }
 
 #[test]

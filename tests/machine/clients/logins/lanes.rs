@@ -265,6 +265,52 @@ fn a_statement_is_of_the_keyspace_in_which_it_was_asked_for() {
     rig.finish();
 }
 
+/// A client prepares a statement that names its keyspace, on `lane`; the node gives it one id in all keyspaces.
+fn prepare_qualified(rig: &mut Rig, client: ClientKey, lane: Option<LaneKey>) {
+    rig.send(client, &prepare(1, "SELECT v FROM tab.t WHERE k = ?"));
+    let (lane, asked) = match lane {
+        Some(lane) => (lane, rig.requests(lane).remove(0)),
+        None => rig.request(),
+    };
+    rig.result(lane, asked.stream(), &prepared(&[5; 16], 0, ("tab", "t"), b"columns"));
+    assert_eq!(rig.answer(client).opcode(), Opcode::Result);
+}
+
+#[test]
+fn a_statement_stays_of_no_keyspace_when_it_is_prepared_on_a_connection_in_one() {
+    let mut rig = guarded();
+    let (annas, _) = home(&mut rig);
+    let anna = logged_in(&mut rig, annas);
+    prepare_qualified(&mut rig, anna, None);
+    for (lane, asked) in rig.all_requests() {
+        rig.result(lane, asked.stream(), &prepared(&[5; 16], 0, ("tab", "t"), b"columns"));
+    }
+    let (client, lane) = switched(&mut rig);
+    prepare_qualified(&mut rig, client, Some(lane));
+
+    rig.send(anna, &execute(3, &[5; 16], b"k"));
+    let (lane, request) = rig.request();
+    rig.error(lane, request.stream(), &unprepared(&[5; 16]));
+    assert_eq!(rig.request().1.opcode(), Opcode::Prepare, "on her own lanes");
+    rig.finish();
+}
+
+#[test]
+fn a_statement_that_was_prepared_on_a_clients_own_connection_is_spread_for_the_next() {
+    let mut rig = guarded();
+    let (annas, _) = home(&mut rig);
+    let (client, lane) = switched(&mut rig);
+    prepare_qualified(&mut rig, client, Some(lane));
+    assert!(rig.all_requests().is_empty(), "it is on one node");
+
+    let anna = logged_in(&mut rig, annas);
+    prepare_qualified(&mut rig, anna, None);
+    let asked = rig.all_requests();
+    assert_eq!(asked.len(), 2, "the other nodes");
+    assert!(asked.iter().all(|(_, asked)| asked.opcode() == Opcode::Prepare));
+    rig.finish();
+}
+
 #[test]
 fn a_statement_of_which_the_keyspace_is_not_known_any_more_is_not_recorded() {
     let mut rig = guarded();
