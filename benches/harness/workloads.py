@@ -16,7 +16,7 @@ PLAIN = ["--nodes", "1"]
 SHARDED = ["--nodes", "3", "--shards", "8"]
 
 # The workloads in which every subject gets the sharded cluster, because routing is judged.
-ROUTED = "STUHIJKLQRN"
+ROUTED = "STUHIJKLQPRN"
 
 CLOSED = "--conns 8 --inflight 32"
 OPEN = "--conns 8 --inflight 1024 --rate 20000 --poisson"
@@ -45,6 +45,7 @@ WORKLOADS = {
     "L": Workload("as S, 4 KB reads at half the rate, lz4 to nodes", ["--value-size", "4096"], HALF + " --value-size 4096",
                   40_000, 10_000, (LZ4_LANES,)),
     "Q": Workload("as S, reads by text with constants", [], OPEN + " --text", 80_000, 10_000),
+    "P": Workload("as S, writes by text of 200 bytes", [], OPEN + " --text --write-ratio 1 --value-size 66", 80_000, 10_000),
     "R": Workload("as Q, texts run as prepared statements", [], OPEN + " --text", 80_000, 10_000, (TEXT_EXECUTE,)),
     "N": Workload("as S at half the rate, beside 20 clients that ask for 1,024 x 64 KB each and read nothing", [],
                   HALF + " --hogs 20", 60_000, 10_000, (SLOW_READERS,)),

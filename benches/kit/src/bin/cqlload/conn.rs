@@ -15,6 +15,7 @@ const READ_CQL: &str = "SELECT v FROM ks.t WHERE pk = ?";
 const READ_TEXT: &str = "SELECT v FROM ks.t WHERE pk = ";
 const READ_LARGE_CQL: &str = "SELECT big FROM ks.t WHERE pk = ?";
 const WRITE_CQL: &str = "INSERT INTO ks.t (pk, v) VALUES (?, ?)";
+const WRITE_TEXT: &str = "INSERT INTO ks.t (pk, v) VALUES (";
 
 /// Longest wait for an answer while setting up.
 const SETUP_WAIT: Duration = Duration::from_secs(20);
@@ -53,8 +54,8 @@ pub struct Conn {
     /// Whether epoll watches for room to write.
     pub waits: bool,
     pub alive: bool,
-    /// Whether reads are statements by text.
-    text: bool,
+    /// Length of the value of a write by text, when requests are statements by text.
+    text: Option<usize>,
     reads: Template,
     writes: Template,
 }
@@ -67,7 +68,7 @@ impl Conn {
         if settings.write_ratio < 1.0 && !settings.text {
             reads = Template::read(&prepare(&mut socket, READ_CQL)?);
         }
-        if settings.write_ratio > 0.0 {
+        if settings.write_ratio > 0.0 && !settings.text {
             writes = Template::write(&prepare(&mut socket, WRITE_CQL)?, settings.value_size);
         }
         let plain = |e: std::io::Error| e.to_string();
@@ -81,7 +82,7 @@ impl Conn {
             free: (0..settings.inflight as i16).rev().collect(),
             waits: false,
             alive: true,
-            text: settings.text,
+            text: settings.text.then_some(settings.value_size),
             reads,
             writes,
         })
@@ -92,8 +93,15 @@ impl Conn {
     pub fn request(&mut self, write: bool, key: i64, at: u64) -> bool {
         let Some(stream) = self.free.pop() else { return false };
         self.slots[stream as usize] = Slot { busy: true, write, key, at };
-        if self.text && !write {
-            self.query(stream, key);
+        if let Some(value_size) = self.text {
+            self.query(stream, |text| {
+                if write {
+                    let zeros = value_size.saturating_sub(8) * 2;
+                    write!(text, "{WRITE_TEXT}{key}, 0x{key:016x}{:0<zeros$})", "")
+                } else {
+                    write!(text, "{READ_TEXT}{key}")
+                }
+            });
             return true;
         }
         let template = if write { &self.writes } else { &self.reads };
@@ -111,14 +119,13 @@ impl Conn {
         true
     }
 
-    /// Queues a read by text.
+    /// Queues a request by the text that `put` writes.
     #[inline]
-    fn query(&mut self, stream: i16, key: i64) {
+    fn query(&mut self, stream: i16, put: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) {
         let out = &mut self.write.b;
         let at = begin_frame(out, 4, 0, stream, op::QUERY);
         put_i32(out, 0);
-        out.extend_from_slice(READ_TEXT.as_bytes());
-        write!(out, "{key}").expect("a vector takes what is written");
+        put(out).expect("a vector takes what is written");
         let text = out.len() - at - HDR - 4;
         out[at + HDR..][..4].copy_from_slice(&(text as u32).to_be_bytes());
         put_u16(out, LOCAL_QUORUM);

@@ -16,7 +16,7 @@ pub const USAGE: &str = "cqlload [options]
   --write-ratio 0           0: reads only ... 1: writes only
   --value-size 100          size of v written; also the size expected of v read (0: not checked)
   --keys 0                  keys 0..N (0: any bigint)        --seed 1
-  --text                    reads by QUERY with the key as a constant, instead of EXECUTE
+  --text                    QUERY with key and value as constants, instead of EXECUTE
   --hogs 0                  connections beside the others that ask for 1,024 values of 64 KB each when the measured part
                             begins, and read nothing
   --tls-ca FILE             TLS to the target, whose certificate this PEM file's authority signed
@@ -40,7 +40,7 @@ pub struct Settings {
     /// Keys are `0..keys`; 0: any.
     pub keys: u64,
     pub seed: u64,
-    /// Whether reads are statements by text.
+    /// Whether requests are statements by text.
     pub text: bool,
     pub hogs: usize,
     pub tls: Option<Arc<ClientConfig>>,
