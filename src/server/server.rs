@@ -356,7 +356,7 @@ async fn on_event(
 ) {
     match event {
         WorkerEvent::PoolLanes(worker, up) => pages.on_lanes(worker, up),
-        WorkerEvent::PeerMessage(from, message) => workers.pass_on(from, &message).await,
+        WorkerEvent::PeerMessage(from, message) => workers.broadcast(from, &message).await,
         WorkerEvent::RefreshTopology => want(ask, ControlRequest::Refresh),
         WorkerEvent::ReadTable(request) => want(ask, ControlRequest::ReadTable(request)),
         WorkerEvent::LoggedIn => want(ask, ControlRequest::Reach),

@@ -293,8 +293,8 @@ fn clients_lanes_tables_and_statements_are_seen_inside() {
 
 /// A client that logged in as `user`, with lanes of that login.
 fn logged_in(rig: &mut Rig, user: &str) -> ClientKey {
-    let home = rig.input(|engine| engine.open_base()).unwrap();
-    rig.lane_of(home, 0, 0).unwrap();
+    let base = rig.input(|engine| engine.open_base()).unwrap();
+    rig.lane_of(base, 0, 0).unwrap();
     let client = rig.silent_client();
     rig.send(client, &startup(4, None));
     let token = format!("\0{user}\0secret");
@@ -302,7 +302,7 @@ fn logged_in(rig: &mut Rig, user: &str) -> ClientKey {
         client,
         &client_frame(1, Opcode::AuthResponse, |out| put_bytes(out, Some(token.as_bytes()))),
     );
-    let verdict = LoginVerdict::Granted { base: home, success: &[] };
+    let verdict = LoginVerdict::Granted { base, success: &[] };
     assert!(rig.input(|engine| engine.on_verdict(client, verdict)));
     assert_eq!(rig.answers(client).last().unwrap().opcode(), Opcode::AuthSuccess);
     client

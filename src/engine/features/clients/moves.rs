@@ -30,7 +30,7 @@ fn ready_moves_after(core: &Core, client: &Client) -> MoveAfter {
     let decoder = &client.session.decoder;
     if !has_rights || client.disconnected {
         MoveAfter::Never
-    } else if decoder.partial_len() > PARTIAL_BYTES_MAX || decoder.passing() > 0 {
+    } else if decoder.partial_len() > PARTIAL_BYTES_MAX || decoder.bytes_to_skip() > 0 {
         MoveAfter::Reading
     } else {
         MoveAfter::Answers
