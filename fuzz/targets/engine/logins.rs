@@ -143,7 +143,8 @@ impl World {
         let logins = self.logins.as_mut().expect("guarded");
         let before = logins.rights.insert(client, user);
         let verdict = LoginVerdict::Granted { base, success: &[0xff; 4] };
-        let granted = self.rig.input(|engine| engine.on_verdict(client, verdict));
+        self.rig.input(|engine| engine.on_verdict(client, verdict));
+        let granted = self.rig.engine.own_base(client) == Some(base);
         let logins = self.logins.as_mut().expect("guarded");
         match before {
             Some(before) if !granted => logins.rights.insert(client, before),

@@ -303,7 +303,7 @@ fn logged_in(rig: &mut Rig, user: &str) -> ClientKey {
         &client_frame(1, Opcode::AuthResponse, |out| put_bytes(out, Some(token.as_bytes()))),
     );
     let verdict = LoginVerdict::Granted { base, success: &[] };
-    assert!(rig.input(|engine| engine.on_verdict(client, verdict)));
+    rig.input(|engine| engine.on_verdict(client, verdict));
     assert_eq!(rig.answers(client).last().unwrap().opcode(), Opcode::AuthSuccess);
     client
 }
