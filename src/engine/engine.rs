@@ -16,7 +16,7 @@
 //!   write one large answer from where it was read.
 //!   [`Engine::next_deadline_us`] says when [`Engine::on_deadline`] is due if nothing else happens.
 //! - **Questions** change nothing: [`Engine::may_read`], [`Engine::tally`], [`Engine::gauges`]. They stand in
-//!   `questions`.
+//!   `view/questions`.
 //!
 //! Inputs of one connection keep their order. A client of whom `may_read` is false is not read until
 //! `Action::ResumeClient` names it. Closing is the shell's: `Action::CloseLane` and `Action::CloseClient` ask for

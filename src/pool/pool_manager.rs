@@ -57,7 +57,7 @@ pub struct PoolShared {
     pub credential: Option<Arc<Credential>>,
 }
 
-/// A lane, as who opened it knows it.
+/// Which refiller opened a lane, and the number that the lane has there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LaneOwner {
     pub(super) key: RefillerKey,

@@ -248,7 +248,7 @@ fn the_schema_of_the_cluster_has_the_console_in_it() {
 }
 
 #[test]
-fn without_a_console_all_goes_to_the_cluster() {
+fn every_statement_goes_to_the_cluster_without_a_console() {
     let mut rig = shown(Rig::with_settings(|settings| settings.console.enabled = false));
     rig.lane(0, 0);
     let client = rig.client();
@@ -309,7 +309,7 @@ fn logged_in(rig: &mut Rig, user: &str) -> ClientKey {
 }
 
 #[test]
-fn of_clients_that_log_in_only_roles_that_are_named_see_the_console() {
+fn only_named_roles_see_the_console_where_clients_log_in() {
     let mut rig = shown(Rig::with_settings(|it| it.console.roles = vec!["operator".to_owned()]));
     rig.input(|engine| engine.on_authenticator(Some("PasswordAuthenticator".into())));
     let (operator, app) = (logged_in(&mut rig, "operator"), logged_in(&mut rig, "app"));
