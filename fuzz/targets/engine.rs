@@ -48,7 +48,7 @@ const MARK: [u8; 16] = *b"\xf5row of request\xf5";
 
 struct World {
     rig: Rig,
-    askers: Vec<Origin>,
+    clients: Vec<Origin>,
     far: Vec<(LaneKey, Far)>,
     pools: Vec<PoolId>,
     numbers: u64,
@@ -125,7 +125,7 @@ impl World {
         let mut world = Self {
             far: rig.lanes.iter().map(|lane| (*lane, Far::default())).collect(),
             rig,
-            askers: Vec::new(),
+            clients: Vec::new(),
             pools: vec![PoolId::PLAIN],
             numbers: 0,
             origin: BTreeMap::new(),
@@ -143,13 +143,13 @@ impl World {
     fn step(&mut self, input: &mut Input<'_>) {
         match input.byte() % 16 {
             0 => {
-                let at = input.below(self.askers.len());
+                let at = input.below(self.clients.len());
                 self.feed(at, input.bytes());
             }
             1 => self.client_frame(input),
             2 => self.ask(input),
             3 => {
-                let (at, count) = (input.below(self.askers.len()), input.short());
+                let (at, count) = (input.below(self.clients.len()), input.short());
                 self.take_answers(at, usize::from(count));
             }
             4 => {
@@ -172,8 +172,8 @@ impl World {
             10 => self.open_lane(input),
             11 => self.rig.pass_time(u64::from(input.short()) * 1000),
             12 => {
-                if self.askers.len() > 1 {
-                    let origin = self.askers.remove(input.below(self.askers.len()));
+                if self.clients.len() > 1 {
+                    let origin = self.clients.remove(input.below(self.clients.len()));
                     self.rig.leave(origin.key);
                 }
             }
@@ -189,7 +189,7 @@ impl World {
             }
             _ => {
                 self.obey();
-                if self.askers.is_empty() {
+                if self.clients.is_empty() {
                     self.join(4, None);
                 }
             }
@@ -204,7 +204,7 @@ impl World {
             return;
         };
         self.rig.clients.push(key);
-        self.askers.push(Origin {
+        self.clients.push(Origin {
             key,
             version,
             next: 0,
@@ -220,7 +220,7 @@ impl World {
             compresses: compression.is_some(),
         });
         let startup = frames::startup(version, compression);
-        let at = self.askers.len() - 1;
+        let at = self.clients.len() - 1;
         self.feed(at, &startup);
         self.send_token(at, u8::try_from(self.numbers % 251).expect("below"));
     }
@@ -272,7 +272,7 @@ impl World {
     fn look_at_orders(&mut self) {
         for order in &self.rig.actions {
             if let Action::CloseClient(client) = order {
-                for origin in self.askers.iter_mut().filter(|origin| origin.key == *client) {
+                for origin in self.clients.iter_mut().filter(|origin| origin.key == *client) {
                     origin.closing = true;
                 }
             }
@@ -293,9 +293,9 @@ impl World {
                     self.rig.lose(lane);
                 }
                 Action::CloseClient(client) => {
-                    if let Some(at) = self.askers.iter().position(|origin| origin.key == client) {
+                    if let Some(at) = self.clients.iter().position(|origin| origin.key == client) {
                         self.take_answers(at, usize::MAX);
-                        self.askers.remove(at);
+                        self.clients.remove(at);
                     }
                     self.rig.leave(client);
                 }
@@ -324,7 +324,7 @@ impl World {
         assert!(gauges.in_flight <= lanes * u64::from(STREAMS_MAX), "{gauges:?}");
         assert!(gauges.orphans <= gauges.in_flight, "{gauges:?}");
         let waiting = self
-            .askers
+            .clients
             .iter()
             .filter_map(|origin| self.rig.engine.client_output(origin.key).map(<[u8]>::len));
         assert!(waiting.max().unwrap_or(0) <= BACKLOG_MAX + (1 << 17));
@@ -339,12 +339,12 @@ impl World {
             self.rig.pass_time(16_000_000);
             // Before what they were sent as a farewell is read.
             self.look_at_orders();
-            for at in 0..self.askers.len() {
+            for at in 0..self.clients.len() {
                 self.take_answers(at, usize::MAX);
             }
             self.obey();
         }
-        for origin in &self.askers {
+        for origin in &self.clients {
             let owed = origin.asked != origin.answered && !origin.garbled && !origin.closing;
             assert!(!owed, "asked {:?}, answered {:?}", origin.asked, origin.answered);
         }

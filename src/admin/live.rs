@@ -24,7 +24,7 @@ const LISTENERS_MAX: usize = 8;
 const PERIOD: Duration = Duration::from_secs(1);
 /// Messages of one stream. With their periods they take less time than a connection may.
 const MESSAGES: usize = 8;
-/// What the browser does not wait for before it takes the stream up again, ms.
+/// How long the browser waits before it takes the stream up again, ms.
 const RETRY_MS: u64 = 250;
 
 /// Says where the page may load from: here, and nothing inline.

@@ -31,6 +31,16 @@ pub(crate) struct Reply {
     pub message: Vec<u8>,
 }
 
+impl Reply {
+    /// Whether this is the answer that `step` waits for.
+    pub(crate) fn expect(&self, opcode: Opcode, step: DialStep) -> Result<(), DialError> {
+        match self.opcode == opcode {
+            true => Ok(()),
+            false => Err(DialError::Unexpected { step, opcode: self.opcode.byte() }),
+        }
+    }
+}
+
 /// Sends one request on stream 0 and reads its answer to the last byte, and no byte further.
 /// Answers with a body longer than `body_len_max` are refused before they are read.
 pub(crate) async fn exchange<S>(

@@ -8,8 +8,8 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
 use crate::connect::dial_report::DialReport;
+use crate::connect::dial_tasks::{Dialing, DialingSettings};
 use crate::connect::dialer::{DialSettings, Dialer};
-use crate::connect::dialing::{Dialing, DialingSettings};
 use crate::connect::handshake::put_query;
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::engine::action::Output;

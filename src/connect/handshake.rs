@@ -7,7 +7,7 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 
 use crate::connect::dial_error::{DialError, DialStep};
-use crate::connect::exchange::{Reply, exchange};
+use crate::connect::exchange::exchange;
 use crate::connect::extensions::Extensions;
 use crate::pool::login::credential::Credential;
 use crate::pool::pool_key::PoolKey;
@@ -31,7 +31,7 @@ where
 {
     let step = DialStep::Options;
     let reply = exchange(stream, version, Opcode::Options, step, BODY_LEN_MAX, |_| {}).await?;
-    expect(&reply, Opcode::Supported, step)?;
+    reply.expect(Opcode::Supported, step)?;
     Supported::read(&reply.message).map_err(|source| DialError::Malformed { step, source })
 }
 
@@ -66,7 +66,7 @@ where
     let login = if reply.opcode == Opcode::Authenticate {
         Some(log_in(stream, &reply.message, pool.credential.as_deref()).await?)
     } else {
-        expect(&reply, Opcode::Ready, step)?;
+        reply.expect(Opcode::Ready, step)?;
         None
     };
     if let Some(keyspace) = &pool.keyspace {
@@ -101,7 +101,7 @@ where
             token = answer.ok_or_else(unexpected)?;
             continue;
         }
-        expect(&reply, Opcode::AuthSuccess, step)?;
+        reply.expect(Opcode::AuthSuccess, step)?;
         return Ok(Login { authenticator, success: reply.message });
     }
 }
@@ -114,7 +114,7 @@ where
     let text = format!("USE {}", quoted(keyspace));
     let body = |out: &mut Vec<u8>| put_query(out, &text);
     let reply = exchange(stream, LANE_VERSION, Opcode::Query, step, BODY_LEN_MAX, body).await?;
-    expect(&reply, Opcode::Result, step)?;
+    reply.expect(Opcode::Result, step)?;
     match ResultKind::read(&reply.message) {
         Ok(ResultKind::SetKeyspace) => Ok(()),
         Ok(
@@ -140,14 +140,6 @@ pub fn put_page_query(out: &mut Vec<u8>, text: &str, rows: u32, state: Option<&[
     put_int(out, i32::try_from(rows).unwrap_or(i32::MAX));
     if state.is_some() {
         put_bytes(out, state);
-    }
-}
-
-fn expect(reply: &Reply, opcode: Opcode, step: DialStep) -> Result<(), DialError> {
-    if reply.opcode == opcode {
-        Ok(())
-    } else {
-        Err(DialError::Unexpected { step, opcode: reply.opcode.byte() })
     }
 }
 

@@ -4,8 +4,8 @@ pub mod conversation;
 pub mod dial_error;
 pub mod dial_report;
 pub mod dial_stats;
+pub(crate) mod dial_tasks;
 pub mod dialer;
-pub(crate) mod dialing;
 pub(crate) mod exchange;
 pub mod extensions;
 #[cfg(test)]

@@ -79,14 +79,14 @@ impl Agenda {
         self.refresh_at_ms.min(self.heartbeat_at_ms).saturating_sub(now_ms)
     }
 
-    /// Takes in that the tables were read.
+    /// Records that the tables were read.
     pub(crate) fn on_refreshed(&mut self, now_ms: u64) {
         self.refreshed_ms = now_ms;
         self.refresh_at_ms = now_ms.saturating_add(self.settings.refresh_every_ms);
         self.on_word(now_ms);
     }
 
-    /// Takes in that the node gave a sign of life.
+    /// Records that the node gave a sign of life.
     pub(crate) fn on_word(&mut self, now_ms: u64) {
         self.heartbeat_at_ms = now_ms.saturating_add(self.settings.heartbeat_ms);
     }
@@ -97,7 +97,7 @@ impl Agenda {
         self.refresh_by(earliest.max(now_ms));
     }
 
-    /// Takes in an event.
+    /// Records an event.
     pub(crate) fn on_event(&mut self, event: &Event<'_>, now_ms: u64) {
         self.on_word(now_ms);
         let delay_ms = match event {

@@ -135,7 +135,7 @@ impl ControlError {
         }
     }
 
-    /// Whether there is no node at all, only this proxy or others like it: that no waiting mends.
+    /// Whether every contact point leads to this proxy or another one: waiting does not help then.
     #[must_use]
     pub fn is_loop(&self) -> bool {
         match self {

@@ -16,7 +16,7 @@
 //!   write one large answer from where it was read.
 //!   [`Engine::next_deadline_us`] says when [`Engine::on_deadline`] is due if nothing else happens.
 //! - **Questions** change nothing: [`Engine::may_read`], [`Engine::tally`], [`Engine::gauges`]. They stand in
-//!   `questions`.
+//!   `view/questions`.
 //!
 //! Inputs of one connection keep their order. A client of whom `may_read` is false is not read until
 //! `Action::ResumeClient` names it. Closing is the shell's: `Action::CloseLane` and `Action::CloseClient` ask for
@@ -204,12 +204,11 @@ impl Engine {
         self.do_todo();
     }
 
-    /// The cluster's word on a client's login; whether the client still waited for it. A pool that was opened for one
-    /// that left is closed like any other that no client uses.
-    pub fn on_verdict(&mut self, client: ClientKey, verdict: LoginVerdict<'_>) -> bool {
-        let is_there = logins::on_verdict(&mut self.core, client, verdict);
+    /// The cluster's word on a client's login. A client that has left needs none; a pool that was opened for it is closed
+    /// like any other that no client uses.
+    pub fn on_verdict(&mut self, client: ClientKey, verdict: LoginVerdict<'_>) {
+        logins::on_verdict(&mut self.core, client, verdict);
         self.do_todo();
-        is_there
     }
 }
 

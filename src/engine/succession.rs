@@ -20,7 +20,7 @@ impl Engine {
         learned::restore(&mut self.core, record);
     }
 
-    /// After what another process may serve a client on.
+    /// What has to happen before another process may serve a client on.
     #[must_use]
     pub fn moves_after(&self, client: ClientKey) -> MoveAfter {
         moves::moves_after(&self.core, client)

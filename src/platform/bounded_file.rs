@@ -10,7 +10,7 @@ const BYTES_MAX: u64 = 1 << 20;
 /// More than a password has, bytes.
 const USUAL_BYTES: usize = 4096;
 
-/// Reads a file that is one: a pipe, or a device, may never end, or never begin.
+/// Reads a regular file. A pipe or a device is refused: reading it may never end, or never begin.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return Err(fault("not a regular file, which can be read again when it changes"));

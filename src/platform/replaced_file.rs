@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// By so many bytes a file is known.
+/// Bytes at the front of a file by which its writer is known.
 const HEAD_BYTES: u64 = 64;
 
 /// The file that is to take another's place. It is written beside it; what a process left behind there is

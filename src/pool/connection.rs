@@ -124,8 +124,8 @@ pub enum RefusedStep {
     Other,
 }
 
-/// How errors begin with the code of bad credentials that do not say so: the node could not read
-/// its own tables of roles. Cassandra's words, then ScyllaDB's.
+/// How ERRORs begin that have the code of bad credentials and mean that the node could not read its
+/// own tables of roles. Cassandra's words, then ScyllaDB's.
 const EXCUSES: [&str; 5] = [
     "Unable to perform",
     "Could not verify password",

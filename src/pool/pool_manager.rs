@@ -57,7 +57,7 @@ pub struct PoolShared {
     pub credential: Option<Arc<Credential>>,
 }
 
-/// A lane, as who opened it knows it.
+/// Which refiller opened a lane, and the number that the lane has there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LaneOwner {
     pub(super) key: RefillerKey,
@@ -134,7 +134,7 @@ impl PoolManager {
     }
 
     /// When [`Self::on_deadline`] wants to be called because of lanes that wait to be dialled. What
-    /// else goes by time is looked at whenever it is called: ten times a second, or oftener.
+    /// else goes by time is looked at whenever it is called: ten times a second, or more often.
     #[must_use]
     pub fn next_deadline_us(&self) -> u64 {
         self.wakes.first().map_or(u64::MAX, |(at_us, _)| *at_us)

@@ -46,8 +46,8 @@ impl PoolManager {
         }
     }
 
-    /// Starts the refillers that are missing for the nodes that get lanes now, and ends the others:
-    /// those come back, for their lanes are another matter.
+    /// Starts the refillers that are missing for the nodes that get lanes now, and ends the others.
+    /// Returns those that ended: their lanes are still open, and the caller decides about them.
     pub(super) fn follow_targets(&mut self) -> Vec<RefillerKey> {
         self.targets = self.failover.targets();
         self.logins.nodes.set_nodes(&self.targets, self.failover.local());
@@ -87,7 +87,7 @@ impl PoolManager {
         self.follow_targets();
     }
 
-    /// Ends that as soon as one is up again. The other lanes finish what they owe.
+    /// Leaves the stand-ins as soon as a preferred node is up again. Their lanes finish what is in flight.
     pub(super) fn fail_back(&mut self, engine: &mut Engine) {
         if !self.failover.on_lanes(self.reached(engine), self.now_us) {
             return;

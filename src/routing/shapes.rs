@@ -363,7 +363,7 @@ impl Shapes {
         }
     }
 
-    /// Takes in how much a shape takes as it is now.
+    /// Records how many bytes a shape takes as it is now.
     fn weigh(&mut self, key: ShapeKey) {
         let Some(known) = self.entries.get_mut(key) else { return };
         let weight = known.bytes();

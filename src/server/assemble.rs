@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::config::secret::Secret;
 use crate::config::settings::{Settings, TextMode};
+use crate::connect::dial_tasks::DialingSettings;
 use crate::connect::dialer::{DialSettings, Dialer};
-use crate::connect::dialing::DialingSettings;
 use crate::connect::handshake_budget::HandshakeBudget;
 use crate::control::contact::opened_node::ReachSettings;
 use crate::control::control::ControlSettings;

@@ -13,7 +13,7 @@ use crate::telemetry::report::{RotationReport, TlsReport};
 use crate::tls::error::TlsError;
 use crate::tls::rotated::RotationCounts;
 
-/// TLS on both sides, as far as it is wanted. Cheap to clone: everybody shares one.
+/// TLS on both sides, as far as it is wanted. Cheap to clone: all clones share one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tls {
     /// Towards the nodes.

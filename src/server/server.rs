@@ -165,7 +165,7 @@ impl Server {
         self.places.admin_address()
     }
 
-    /// How to ask each worker for its numbers, for who has started the server in its own process.
+    /// How to ask each worker for its numbers, for a caller that started the server in its own process.
     #[must_use]
     pub(crate) fn workers(&self) -> Vec<Sender<WorkerCommand>> {
         self.workers.commands()
@@ -257,14 +257,14 @@ impl Server {
     }
 }
 
-/// The steps to the end, which go by whether another process takes over just now.
+/// The steps to the end; they wait while another process takes over.
 fn current<'a>(drain: &'a mut Drain, places: &ListeningPlaces) -> &'a mut Drain {
     drain.on_takeover(places.is_asked(), clock::now_us());
     drain
 }
 
-/// Stays for clients over TLS whose requests the next process serves, until the last is gone or a signal comes, or for
-/// the time of running requests where one has come; whether this process served at all.
+/// Passes on the requests of clients over TLS, which the next process serves, until the last client is gone or a signal
+/// comes; where a signal has come before, for `timeouts.drain_ms` at most. Returns an error if this process never served.
 async fn relay(
     mut places: ListeningPlaces,
     mut stop: Receiver<()>,
@@ -284,7 +284,7 @@ fn offer_of(workers: &Workers, kept: &Kept, bytes_max: u64) -> Option<Offer> {
     Some(Offer { worker, abouts: kept.abouts(), bytes_max })
 }
 
-/// Passes on what the control connection reported; hands back why it cannot be gone on.
+/// Passes on what the control connection reported; returns why the process has to stop, if it has to.
 async fn on_report(
     report: ControlReport,
     workers: &Workers,
@@ -299,7 +299,7 @@ async fn on_report(
         return places.verdict().err();
     }
     kept.on_control(&report);
-    // Before there are lanes, with which it would take over.
+    // Looked at before there are lanes: with the first one this process would take over.
     let cluster = kept.abouts().borrow().clone();
     if cluster.is_some_and(|cluster| !places.on_cluster(&cluster)) {
         kept.leave_file();
@@ -315,7 +315,7 @@ async fn on_report(
     refused.map(ServerError::ContactPoints)
 }
 
-/// Has the settings read again when that is asked for; where the changes arrive.
+/// Starts what reads the settings again when that is asked for; returns where the changes arrive.
 fn reload(reloads: Reloads, reloadable: Option<Reloadable>) -> Receiver<SettingsChange> {
     let (changes, arriving) = mpsc::channel(1);
     let Reloads { ask, requests, stats } = reloads;
@@ -356,7 +356,7 @@ async fn on_event(
 ) {
     match event {
         WorkerEvent::PoolLanes(worker, up) => pages.on_lanes(worker, up),
-        WorkerEvent::PeerMessage(from, message) => workers.pass_on(from, &message).await,
+        WorkerEvent::PeerMessage(from, message) => workers.broadcast(from, &message).await,
         WorkerEvent::RefreshTopology => want(ask, ControlRequest::Refresh),
         WorkerEvent::ReadTable(request) => want(ask, ControlRequest::ReadTable(request)),
         WorkerEvent::LoggedIn => want(ask, ControlRequest::Reach),

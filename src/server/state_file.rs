@@ -151,7 +151,7 @@ impl Kept {
         tracing::info!(tablets, statements, age_s, "began with the state of the process before");
     }
 
-    /// What a state is about that is collected now; `None` before the cluster is known.
+    /// The header that a state collected now has; `None` before the cluster is known.
     #[must_use]
     pub(crate) fn abouts(&self) -> watch::Receiver<Option<StateHeader>> {
         self.about.subscribe()
@@ -172,7 +172,7 @@ impl Kept {
     }
 }
 
-/// What a state is about that is collected now.
+/// The header that a state collected now has.
 fn about(publication: &Publication) -> StateHeader {
     let tables = &publication.tables;
     let cell = |name: &str| {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{self, Sender};
 use tokio::time::timeout;
 
 use crate::config::settings::Settings;
-use crate::connect::dialing::DialingSettings;
+use crate::connect::dial_tasks::DialingSettings;
 use crate::control::error::ControlError;
 use crate::control::tables::publication::Publication;
 use crate::control::watch::ControlReport;
@@ -192,7 +192,7 @@ impl Workers {
 
     /// Passes on what one worker learned. Who has no room for a tablet learns it by a miss;
     /// statements wait for room, for a worker must know which columns clients hold.
-    pub(crate) async fn pass_on(&self, from: usize, message: &PeerMessage) {
+    pub(crate) async fn broadcast(&self, from: usize, message: &PeerMessage) {
         let others = self.workers.iter().enumerate().filter(|(number, _)| *number != from);
         for (number, worker) in others {
             if !send_message(&worker.commands, message).await {

@@ -1,4 +1,4 @@
-//! Why bytes are no state that can be begun with.
+//! Why bytes cannot be used as a state.
 
 use thiserror::Error;
 

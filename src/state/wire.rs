@@ -247,7 +247,7 @@ const fn write_type_number(write_type: WriteType) -> u8 {
     }
 }
 
-/// What is not known is as good as unknown.
+/// Reads a write type; a number that is not known here is [`WriteType::Unknown`].
 const fn write_type(number: u8) -> WriteType {
     match number {
         1 => WriteType::Simple,

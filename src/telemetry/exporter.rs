@@ -211,7 +211,7 @@ fn add_clients(families: &mut Families, workers: &[WorkerReport]) {
         ("too_many", total(workers, |tally| tally.clients_refused)),
         ("memory", total(workers, |tally| tally.clients_closed_for_memory)),
         ("silent", total(workers, |tally| tally.clients_silent)),
-        ("unread_answers", total(workers, |tally| tally.clients_cut_off)),
+        ("unread_answers", total(workers, |tally| tally.clients_evicted)),
         ("broken_protocol", total(workers, |tally| tally.clients_broken)),
         ("newer_version", total(workers, |tally| tally.clients_newer)),
         ("login_withdrawn", total(workers, |tally| tally.clients_revoked)),

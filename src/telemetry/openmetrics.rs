@@ -117,7 +117,7 @@ fn add(page: &mut String, name: &str, kind: MetricType, metric: &Metric) {
     }
 }
 
-/// A text in which no character ends it, or begins something else.
+/// A text with an escape for each character that would end it or mean something else.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -141,7 +141,7 @@ impl<K: Copy + Eq> LaneMap<K> {
         numbers.filter_map(|(node, lanes)| Some((node, lanes.sharder?)))
     }
 
-    /// A node is not used any more: its shards are none that lack a lane.
+    /// A node is not used any more: none of its shards lacks a lane.
     pub(crate) fn forget_sharder(&mut self, node: NodeId) {
         if let Some(lanes) = self.nodes.get_mut(usize::from(node.0)) {
             lanes.sharder = None;

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::collections::key_table::KeyTable;
 use crate::connect::dial_report::DialReport;
-use crate::connect::dialing::Dialing;
+use crate::connect::dial_tasks::Dialing;
 use crate::engine::action::Output;
 use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
@@ -32,7 +32,7 @@ use crate::worker::memory_share::MemoryShare;
 use crate::worker::ready_list::ReadyList;
 use crate::worker::recess::Recess;
 use crate::worker::setup::WorkerSetup;
-use crate::worker::slots::{COMMANDS, FIRST_SOCKET, GREETED, REPORTS};
+use crate::worker::slots::{COMMANDS, FIRST_SOCKET, HANDSHAKEN, REPORTS};
 use crate::worker::socket::{Read, Socket, Who};
 
 /// Bytes read at once; all sockets share the buffer.
@@ -92,8 +92,8 @@ impl Reactor {
     ) -> Self {
         let ready = Arc::new(ReadyList::default());
         ready.set_bell(bell);
-        let wakers = [COMMANDS, REPORTS, GREETED].map(|slot| ready.waker(slot));
-        for slot in [COMMANDS, REPORTS, GREETED] {
+        let wakers = [COMMANDS, REPORTS, HANDSHAKEN].map(|slot| ready.waker(slot));
+        for slot in [COMMANDS, REPORTS, HANDSHAKEN] {
             ready.set(slot);
         }
         let (dialing, reports) = Dialing::new(setup.dialing);
@@ -149,7 +149,7 @@ impl Reactor {
             match slot {
                 COMMANDS => self.take_commands(),
                 REPORTS => self.take_reports(),
-                GREETED => self.take_greeted(),
+                HANDSHAKEN => self.take_handshaken(),
                 _ => self.on_socket_ready(slot),
             }
         }

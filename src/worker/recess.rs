@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_stop_timers_wait_until_sockets_bring_nothing_more() {
+    fn timers_wait_after_a_stop_until_sockets_bring_nothing_more() {
         let mut recess = Recess::default();
         let woken_us = 27_000_000;
         assert!(!recess.on_round(woken_us, 7_000_000, true));

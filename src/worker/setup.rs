@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::connect::dial_tasks::DialingSettings;
 use crate::connect::dialer::Dialer;
-use crate::connect::dialing::DialingSettings;
 use crate::engine::settings::EngineSettings;
 use crate::platform::memory::MemoryShares;
 use crate::pool::pool_manager::{PoolSettings, PoolShared};

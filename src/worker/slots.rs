@@ -5,7 +5,7 @@ pub(super) const COMMANDS: usize = 0;
 /// Reports about connections that are opened.
 pub(super) const REPORTS: usize = 1;
 /// Clients that are past their TLS handshake.
-pub(super) const GREETED: usize = 2;
+pub(super) const HANDSHAKEN: usize = 2;
 /// The number of the first socket.
 pub(super) const FIRST_SOCKET: usize = 3;
 /// Messages of each kind that are taken in one round.

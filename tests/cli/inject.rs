@@ -76,7 +76,7 @@ fn resources_that_cannot_be_are_code_1() {
 }
 
 #[test]
-fn what_is_no_yaml_is_said_once() {
+fn a_text_that_is_no_yaml_is_reported_once() {
     let output = inject(&["--contact-points", "db"], "a: [b");
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);

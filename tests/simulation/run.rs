@@ -117,7 +117,7 @@ impl World {
             ("passed a stalled lane", sum(passed)),
             ("lanes broken", sum(|tally| tally.lanes_broken)),
             ("clients broken", sum(|tally| tally.clients_broken)),
-            ("clients cut off", sum(|tally| tally.clients_cut_off)),
+            ("clients cut off", sum(|tally| tally.clients_evicted)),
             ("agreements", sum(|tally| tally.agreements)),
             ("unknown statements", sum(|tally| tally.catalog_misses)),
             ("clients held up", self.counted.held_up),

@@ -23,8 +23,8 @@ pub struct FrameDecoder {
     handed_out: bool,
     /// The longest that `partial` was since [`FrameDecoder::shrink_unused`] was last called, bytes.
     longest: usize,
-    /// Bytes still to come of a frame that is passed over.
-    passing: usize,
+    /// Bytes still to come of a frame that is skipped.
+    to_skip: usize,
     body_len_max: u32,
     versions: [u8; 2],
 }
@@ -33,8 +33,8 @@ impl FrameDecoder {
     /// Accepts frames of two version bytes, such as 0x03 and 0x04, with bodies up to a limit.
     #[must_use]
     pub fn new(versions: [u8; 2], body_len_max: u32) -> Self {
-        let (partial, passing) = (Vec::new(), 0);
-        Self { partial, handed_out: false, longest: 0, passing, body_len_max, versions }
+        let (partial, to_skip) = (Vec::new(), 0);
+        Self { partial, handed_out: false, longest: 0, to_skip, body_len_max, versions }
     }
 
     /// From now on accepts bodies up to another limit.
@@ -46,14 +46,14 @@ impl FrameDecoder {
     ///
     /// `chunk` is what was read last; each call takes the front off it. After an error the
     /// connection is of no use: where the next frame begins is not known. Only a frame that is too
-    /// long may be [allowed](Self::allow) or [passed over](Self::pass_over).
+    /// long may be [allowed](Self::allow) or [skipped](Self::skip_frame).
     #[inline]
     pub fn next_frame<'s, 'c: 's>(
         &'s mut self,
         chunk: &mut &'c mut [u8],
     ) -> Result<Option<&'s mut [u8]>, WireError> {
         // A frame that was handed out from there is in `partial` still.
-        if !self.partial.is_empty() || self.passing > 0 {
+        if !self.partial.is_empty() || self.to_skip > 0 {
             return self.go_on(chunk);
         }
         self.cut(chunk)
@@ -69,7 +69,7 @@ impl FrameDecoder {
             self.partial.clear();
             self.partial.shrink_to(KEPT_LEN);
         }
-        if self.passing > 0 {
+        if self.to_skip > 0 {
             self.skip(chunk);
         }
         if self.partial.is_empty() { self.cut(chunk) } else { self.complete(chunk) }
@@ -100,37 +100,37 @@ impl FrameDecoder {
         self.longest = self.longest.max(self.partial.len());
     }
 
-    /// Passes over the frame that [`Self::next_frame`] has just found too long, as its bytes come,
+    /// Skips the frame that [`Self::next_frame`] has just found too long, as its bytes come,
     /// and returns its header; none of them is kept. `None` when no frame has begun.
-    pub fn pass_over(&mut self, chunk: &mut &mut [u8]) -> Option<Header> {
+    pub fn skip_frame(&mut self, chunk: &mut &mut [u8]) -> Option<Header> {
         let header = match self.partial.is_empty() {
             true => Header::peek(chunk)?,
             false => Header::peek(&self.partial)?,
         };
         let body_len = usize::try_from(header.body_len).unwrap_or(usize::MAX);
-        self.passing = HEADER_LEN.saturating_add(body_len).saturating_sub(self.partial.len());
+        self.to_skip = HEADER_LEN.saturating_add(body_len).saturating_sub(self.partial.len());
         self.partial.clear();
         self.skip(chunk);
         Some(header)
     }
 
-    /// Bytes still to come of a frame that is passed over.
+    /// Bytes still to come of a frame that is skipped.
     #[must_use]
-    pub fn passing(&self) -> usize {
-        self.passing
+    pub fn bytes_to_skip(&self) -> usize {
+        self.to_skip
     }
 
     fn skip(&mut self, chunk: &mut &mut [u8]) {
-        let count = self.passing.min(chunk.len());
+        let count = self.to_skip.min(chunk.len());
         let (_, rest) = mem::take(chunk).split_at_mut(count);
         *chunk = rest;
-        self.passing -= count;
+        self.to_skip -= count;
     }
 
     /// Takes out the front of a frame whose rest has not been read, for another decoder to go on with; `None` while
-    /// a frame is passed over.
+    /// a frame is skipped.
     pub fn take_partial(&mut self) -> Option<Vec<u8>> {
-        if self.passing > 0 {
+        if self.to_skip > 0 {
             return None;
         }
         if mem::take(&mut self.handed_out) {

@@ -38,7 +38,7 @@ pub(super) struct Origin {
 impl World {
     /// A client sends `bytes`; the model cuts them as well.
     pub(super) fn feed(&mut self, at: usize, bytes: &[u8]) {
-        let Some(origin) = self.askers.get_mut(at) else { return };
+        let Some(origin) = self.clients.get_mut(at) else { return };
         if !self.rig.engine.may_read(origin.key) || origin.closing {
             return;
         }
@@ -49,10 +49,10 @@ impl World {
     }
 
     pub(super) fn client_frame(&mut self, input: &mut Input<'_>) {
-        let at = input.below(self.askers.len());
+        let at = input.below(self.clients.len());
         let (opcode, stream, flags) = (input.byte() & 0x1f, i16::from(input.byte()), input.byte());
         let body = input.bytes();
-        let Some(origin) = self.askers.get(at) else { return };
+        let Some(origin) = self.clients.get(at) else { return };
         let body_len = u32::try_from(body.len()).expect("short");
         let header =
             Header { version: origin.version, flags: flags & 0x0f, stream, opcode, body_len };
@@ -61,8 +61,8 @@ impl World {
 
     /// A client asks something sensible.
     pub(super) fn ask(&mut self, input: &mut Input<'_>) {
-        let (at, kind, text) = (input.below(self.askers.len()), input.byte(), input.byte());
-        let Some(origin) = self.askers.get_mut(at) else { return };
+        let (at, kind, text) = (input.below(self.clients.len()), input.byte(), input.byte());
+        let Some(origin) = self.clients.get_mut(at) else { return };
         let (stream, number) = (origin.next, self.numbers);
         origin.next = (origin.next + 1) & 0x3fff;
         self.numbers += 1;
@@ -94,13 +94,13 @@ impl World {
 
     /// A client reads at most `count` bytes.
     pub(super) fn take_answers(&mut self, at: usize, count: usize) {
-        let Some(origin) = self.askers.get_mut(at) else { return };
+        let Some(origin) = self.clients.get_mut(at) else { return };
         let Some(out) = self.rig.engine.client_output(origin.key) else { return };
         let count = count.min(out.len());
         origin.got.extend_from_slice(&out[..count]);
         let key = origin.key;
         self.rig.input(|engine| engine.on_client_sent(key, count));
-        self.askers[at].check_answers(&self.origin);
+        self.clients[at].check_answers(&self.origin);
     }
 }
 

@@ -23,8 +23,8 @@ const OWN_FROM: usize = 1000;
 /// What the shell knows of logins.
 #[derive(Default)]
 pub(super) struct Logins {
-    /// Open homes, with the user whose rights they have.
-    homes: Vec<(PoolId, usize)>,
+    /// Open bases, with the user whose rights they have.
+    bases: Vec<(PoolId, usize)>,
     /// Tokens that the cluster is to judge.
     waiting: Vec<(ClientKey, SaslToken)>,
     /// Whom the cluster took each client for.
@@ -45,7 +45,7 @@ impl World {
         if self.logins.is_none() {
             return;
         }
-        let Some(origin) = self.askers.get_mut(at) else { return };
+        let Some(origin) = self.clients.get_mut(at) else { return };
         let (version, stream) = (origin.version, origin.next);
         origin.next = (origin.next + 1) & 0x3fff;
         let token = |out: &mut Vec<u8>| put_bytes(out, Some(&[user % USERS as u8]));
@@ -63,15 +63,15 @@ impl World {
         match input.byte() % 8 {
             0..=4 => self.judge(input),
             5 => {
-                let at = input.below(self.askers.len());
+                let at = input.below(self.clients.len());
                 self.send_token(at, input.byte());
             }
             6 => {
-                let homes = &self.logins.as_ref().expect("guarded").homes;
-                let Some((home, _)) = homes.get(input.below(homes.len())).copied() else {
+                let bases = &self.logins.as_ref().expect("guarded").bases;
+                let Some((base, _)) = bases.get(input.below(bases.len())).copied() else {
                     return true;
                 };
-                self.rig.input(|engine| engine.on_credential_revoked(home));
+                self.rig.input(|engine| engine.on_credential_revoked(base));
             }
             _ => self.open_home_lane(input),
         }
@@ -86,7 +86,7 @@ impl World {
                 self.rig.actions.push_back(order);
                 continue;
             };
-            let origin = self.askers.iter().find(|origin| origin.key == client);
+            let origin = self.clients.iter().find(|origin| origin.key == client);
             let sent = |origin: &Origin| origin.tokens.iter().any(|sent| sent == token.reveal());
             let known = origin.is_none_or(|origin| origin.compresses || sent(origin));
             assert!(known, "a token that its client did not send");
@@ -127,23 +127,24 @@ impl World {
 
     fn let_in(&mut self, client: ClientKey, user: usize) {
         let logins = self.logins.as_mut().expect("guarded");
-        let known = logins.homes.iter().find(|(_, of)| *of == user).map(|(home, _)| *home);
-        let known = known.filter(|home| self.rig.engine.is_pool_open(*home));
+        let known = logins.bases.iter().find(|(_, of)| *of == user).map(|(base, _)| *base);
+        let known = known.filter(|base| self.rig.engine.is_pool_open(*base));
         let opened = |world: &mut Self| {
-            let home = world.rig.input(|engine| match user {
+            let base = world.rig.input(|engine| match user {
                 0..USERS => engine.open_base(),
                 _ => engine.open_dedicated(),
             })?;
-            world.logins.as_mut().expect("guarded").homes.push((home, user));
-            world.pools.push(home);
-            Some(home)
+            world.logins.as_mut().expect("guarded").bases.push((base, user));
+            world.pools.push(base);
+            Some(base)
         };
-        let Some(home) = known.or_else(|| opened(self)) else { return };
+        let Some(base) = known.or_else(|| opened(self)) else { return };
         // Rights are there before the client can use them.
         let logins = self.logins.as_mut().expect("guarded");
         let before = logins.rights.insert(client, user);
-        let verdict = LoginVerdict::Granted { base: home, success: &[0xff; 4] };
-        let granted = self.rig.input(|engine| engine.on_verdict(client, verdict));
+        let verdict = LoginVerdict::Granted { base, success: &[0xff; 4] };
+        self.rig.input(|engine| engine.on_verdict(client, verdict));
+        let granted = self.rig.engine.own_base(client) == Some(base);
         let logins = self.logins.as_mut().expect("guarded");
         match before {
             Some(before) if !granted => logins.rights.insert(client, before),
@@ -153,23 +154,23 @@ impl World {
 
     /// A lane with some user's rights comes up.
     fn open_home_lane(&mut self, input: &mut Input<'_>) {
-        let homes = &self.logins.as_ref().expect("guarded").homes;
-        let Some((home, _)) = homes.get(input.below(homes.len())).copied() else { return };
+        let bases = &self.logins.as_ref().expect("guarded").bases;
+        let Some((base, _)) = bases.get(input.below(bases.len())).copied() else { return };
         let node = u16::from(input.byte() % 3);
-        self.open_lane_of(home, node, 0);
+        self.open_lane_of(base, node, 0);
     }
 
     /// Whose rights lanes of a pool have; `None` for nobody's.
     pub(super) fn user_of(&self, pool: PoolId) -> Option<usize> {
-        let home = self.rig.engine.base_of(pool);
-        let homes = &self.logins.as_ref()?.homes;
-        homes.iter().find(|(known, _)| *known == home).map(|(_, user)| *user)
+        let base = self.rig.engine.base_of(pool);
+        let bases = &self.logins.as_ref()?.bases;
+        bases.iter().find(|(known, _)| *known == base).map(|(_, user)| *user)
     }
 
     /// A pool is closed; nobody comes in by it any more.
     pub(super) fn forget_home(&mut self, pool: PoolId) {
         if let Some(logins) = &mut self.logins {
-            logins.homes.retain(|(home, _)| *home != pool);
+            logins.bases.retain(|(base, _)| *base != pool);
         }
     }
 

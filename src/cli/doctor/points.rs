@@ -131,7 +131,7 @@ fn place(point: &ContactPoint, address: SocketAddr) -> String {
     if point == address { point } else { format!("{point} ({address})") }
 }
 
-/// Whether a contact point is of the same cluster as the first.
+/// Reports whether a contact point is of the same cluster as the first.
 fn compare(first: First<'_>, place: &str, reached: &Reached, findings: &mut Findings) {
     let metadata = &reached.metadata;
     let name = metadata.cluster_name.as_deref().unwrap_or_default();

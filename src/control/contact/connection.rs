@@ -70,14 +70,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ControlConnection<S> {
         let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
         let body = |out: &mut Vec<u8>| put_string_list(out, &names);
         let reply = self.ask(Opcode::Register, step, body).await?;
-        expect(&reply, Opcode::Ready, step).map_err(|error| error.at(self.address))
+        reply.expect(Opcode::Ready, step).map_err(|error| error.at(self.address))
     }
 
     /// Asks a system table; the answer is the message of a RESULT.
     pub async fn query(&mut self, text: &str) -> Result<Vec<u8>, DialErrorAt> {
         let step = DialStep::Query;
         let reply = self.ask(Opcode::Query, step, |out| put_query(out, text)).await?;
-        expect(&reply, Opcode::Result, step).map_err(|error| error.at(self.address))?;
+        reply.expect(Opcode::Result, step).map_err(|error| error.at(self.address))?;
         Ok(reply.message)
     }
 
@@ -105,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ControlConnection<S> {
         let step = DialStep::Query;
         let reply =
             self.ask(Opcode::Query, step, |out| put_page_query(out, text, rows, state)).await?;
-        expect(&reply, Opcode::Result, step).map_err(|error| error.at(self.address))?;
+        reply.expect(Opcode::Result, step).map_err(|error| error.at(self.address))?;
         Ok(reply.message)
     }
 
@@ -113,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ControlConnection<S> {
     pub async fn ping(&mut self) -> Result<(), DialErrorAt> {
         let step = DialStep::Options;
         let reply = self.ask(Opcode::Options, step, |_| {}).await?;
-        expect(&reply, Opcode::Supported, step).map_err(|error| error.at(self.address))
+        reply.expect(Opcode::Supported, step).map_err(|error| error.at(self.address))
     }
 
     /// Waits until an event is there for [`Self::take_event`]. Nothing is lost when the caller
@@ -185,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ControlConnection<S> {
 
     fn keep_event(&mut self, header: Header, body: Vec<u8>) -> Result<(), DialError> {
         let reply = read_reply(header, body, DialStep::Event)?;
-        expect(&reply, Opcode::Event, DialStep::Event)?;
+        reply.expect(Opcode::Event, DialStep::Event)?;
         if self.events.len() < EVENTS_MAX {
             self.events.push_back(reply.message);
         } else {
@@ -217,13 +217,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ControlConnection<S> {
                 return Err(broken(io::ErrorKind::UnexpectedEof.into()));
             }
         }
-    }
-}
-
-fn expect(reply: &Reply, opcode: Opcode, step: DialStep) -> Result<(), DialError> {
-    if reply.opcode == opcode {
-        Ok(())
-    } else {
-        Err(DialError::Unexpected { step, opcode: reply.opcode.byte() })
     }
 }

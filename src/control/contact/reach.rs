@@ -34,8 +34,8 @@ pub(crate) struct Reached {
 }
 
 /// Tries the contact points, starting with the one that `round` falls on, then `known` nodes; those
-/// that are known to be in another data center come last, however they are named. One
-/// that says nothing for half a second gets company by the next, and the first that answers wins.
+/// that are known to be in another data center come last, however they are named. When one
+/// has said nothing for half a second the next is tried as well, and the first that answers wins.
 /// Names are resolved each time, for a cluster may have moved. If none answers, the error names
 /// all that were tried, and what became of each.
 pub(crate) async fn reach(

@@ -67,8 +67,8 @@ async fn ask_all(
     None
 }
 
-/// Whether who answers at `address` is of the cluster: by its name, and as many clusters bear the
-/// same, by its host id.
+/// Judges whether the node that answers at `address` is one of the cluster: by the cluster's name, and,
+/// since clusters may share a name, by its host id.
 fn judge(
     address: SocketAddr,
     who: Identity,

@@ -57,7 +57,7 @@ impl KeyReading {
         }
     }
 
-    /// Takes in the answer to the question. The key, once it is known; then there is no further question.
+    /// Reads the answer to the question. Returns the key, once it is known; then there is no further question.
     /// `Err` when the node did not answer: it may be asked again later.
     pub(crate) fn on_answer(
         &mut self,

@@ -77,7 +77,7 @@ impl Publisher {
         self.last.as_ref().map(|(_, publication)| publication)
     }
 
-    /// Takes in what the node at `contact` says. `None` when nothing is new, unless `events_lost`
+    /// Records what the node at `contact` says. `None` when nothing is new, unless `events_lost`
     /// is news enough.
     pub(crate) fn on_metadata(
         &mut self,
@@ -176,7 +176,7 @@ impl Publisher {
         nodes.iter().find(|node| node.address == address).map(|node| node.id)
     }
 
-    /// Takes in that the node at `address` is up or down. It changes in which order nodes are asked
+    /// Records that the node at `address` is up or down. It changes in which order nodes are asked
     /// next time, and no publication: lanes show by themselves which nodes answer.
     pub(crate) fn on_status(&mut self, address: IpAddr, is_up: bool) {
         let Some(node) = self.node_at(address) else { return };

@@ -159,7 +159,7 @@ impl TableReads {
         }
     }
 
-    /// Takes in the answer to the last question, as the message of a RESULT, or the code of the ERROR
+    /// Reads the answer to the last question, given as the message of a RESULT, or the code of the ERROR
     /// that the node sent instead.
     pub fn on_answer(
         &mut self,
@@ -215,7 +215,7 @@ impl TableReads {
         Some(page)
     }
 
-    /// Takes in an event, to be given before the answer that came after it: what was read of a table
+    /// Records an event, to be given before the answer that came after it: what was read of a table
     /// that changed meanwhile may be older than the change, and is read anew.
     pub fn on_event(&mut self, event: &Event<'_>) {
         let Event::Schema(change) = event else { return };

@@ -102,7 +102,7 @@ impl TabletReading {
         }
     }
 
-    /// Takes in the answer to the question.
+    /// Reads the answer to the question.
     pub(super) fn on_answer(&mut self, answer: Result<&[u8], ErrorCode>) -> Progress {
         let is_page = matches!(self.step, Step::Pages { .. });
         match answer {

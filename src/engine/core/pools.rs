@@ -104,7 +104,7 @@ impl Pools {
         self.get(pool).map_or(&NONE, |pool| &pool.lane_map)
     }
 
-    /// A node is not used any more: its shards are none that lack a lane.
+    /// A node is not used any more: none of its shards lacks a lane.
     pub(crate) fn forget_shards_of(&mut self, node: NodeId) {
         for pool in &mut self.pools {
             pool.lane_map.forget_sharder(node);

@@ -312,7 +312,7 @@ impl Core {
             entry.session.phase = Phase::Closing;
             // What follows must not be taken for the rest of a frame of which only a part was sent.
             entry.session.discard_unsent();
-            self.tally.clients_cut_off += 1;
+            self.tally.clients_evicted += 1;
             self.actions.push_back(Action::CloseClient(client));
         }
         self.clients.get(client).is_some_and(|entry| entry.disconnected)

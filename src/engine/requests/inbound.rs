@@ -374,7 +374,7 @@ fn skips(core: &mut Core, chunk: &mut ClientChunk<'_>, error: &WireError) -> boo
     if entry.session.phase != Phase::Ready || len > SKIPPED_BYTES_MAX {
         return false;
     }
-    let Some(header) = chunk.decoder.pass_over(&mut chunk.rest) else { return false };
+    let Some(header) = chunk.decoder.skip_frame(&mut chunk.rest) else { return false };
     entry.skipping_until_us = Some(core.now_us + SKIPPING_US_MAX);
     let kind = Opcode::from_byte(header.opcode).map_or(RequestKind::Session, RequestKind::of);
     core.tally.on_received(kind);
@@ -387,7 +387,7 @@ fn skips(core: &mut Core, chunk: &mut ClientChunk<'_>, error: &WireError) -> boo
 pub(crate) fn expire_skipping(core: &mut Core, client: ClientKey) {
     let now_us = core.now_us;
     let Some(entry) = core.clients.get_mut(client) else { return };
-    if entry.session.decoder.passing() == 0 {
+    if entry.session.decoder.bytes_to_skip() == 0 {
         entry.skipping_until_us = None;
     } else if entry.skipping_until_us.is_some_and(|until_us| until_us <= now_us) {
         entry.skipping_until_us = None;

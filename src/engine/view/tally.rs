@@ -165,7 +165,7 @@ pub struct Tally {
     /// Requests refused for want of memory.
     pub memory_refusals: u64,
     /// Clients closed because they never read their answers.
-    pub clients_cut_off: u64,
+    pub clients_evicted: u64,
     /// Clients closed because they broke the protocol.
     pub clients_broken: u64,
     /// Connections closed because they began with a newer version than is spoken: drivers step down.

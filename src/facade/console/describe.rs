@@ -37,7 +37,7 @@ pub enum Description {
     Other,
 }
 
-/// Names of which a node lists its own.
+/// Lists of names to which a node gives its own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Listed {
     /// Keyspaces.

@@ -30,8 +30,8 @@ impl ShownNode {
     }
 }
 
-/// The token of the node of this number among so many: drivers that want any find one each, and equal
-/// parts of the ring. It makes no difference which node is asked for what.
+/// The token of node `number` of `count`. A driver that reads tokens finds one for each node, at equal
+/// distances on the ring. Which of the nodes it then asks makes no difference.
 #[must_use]
 pub fn token(number: usize, count: usize) -> String {
     let wide = |count| i128::try_from(count).unwrap_or(1);

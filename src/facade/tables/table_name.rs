@@ -13,7 +13,7 @@ pub struct VirtualTableName {
 
 /// The node that the driver is connected to.
 pub const LOCAL: VirtualTableName = VirtualTableName { keyspace: "system", table: "local" };
-/// All other nodes, of which there are none.
+/// All other nodes: none, or the other addresses that are shown as nodes.
 pub const PEERS: VirtualTableName = VirtualTableName { keyspace: "system", table: "peers" };
 /// The same since Cassandra 4; ScyllaDB has no such table.
 pub const PEERS_V2: VirtualTableName = VirtualTableName { keyspace: "system", table: "peers_v2" };

@@ -1,7 +1,8 @@
 //! Words of a CQL text, as far as a statement must be understood to be answered here.
 //!
 //! Takes what ScyllaDB and Cassandra take, and a little more: a text that no server accepts may
-//! come out as words all the same, for the server will refuse it.
+//! come out as words all the same, for the server will refuse it. The lexer of [`cql::statement`] errs the other way:
+//! what it is not sure of is not routed by its key. That is why these are two.
 
 use std::ops::ControlFlow;
 

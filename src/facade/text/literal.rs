@@ -73,10 +73,7 @@ impl LocalLiteral {
             Self::Text(text) => ("STRING", text.clone()),
             Self::Integer(digits) => ("INTEGER", digits.clone()),
             Self::Uuid(uuid) => ("UUID", uuid_text(*uuid)),
-            Self::Blob(bytes) => {
-                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                ("HEX", format!("0x{digits}"))
-            }
+            Self::Blob(bytes) => ("HEX", format!("0x{}", hex::encode(bytes))),
             Self::Boolean(value) => ("BOOLEAN", value.to_string()),
             Self::Null => ("NULL", "null".to_owned()),
         };

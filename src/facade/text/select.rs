@@ -365,13 +365,8 @@ fn digits(word: Word<'_>) -> Option<&str> {
 /// The bytes of `0x` and pairs of hexadecimal digits, if the word is that.
 fn blob(word: Word<'_>) -> Option<Vec<u8>> {
     let Word::Bare(word) = word else { return None };
-    let digits = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X"))?.as_bytes();
-    let pairs = digits.chunks(2).map(|pair| {
-        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
-        let is_hex = pair.bytes().all(|digit| digit.is_ascii_hexdigit());
-        is_hex.then(|| u8::from_str_radix(pair, 16).ok())?
-    });
-    pairs.collect()
+    let digits = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X"))?;
+    hex::decode(digits).ok()
 }
 
 /// Takes a modifier of the selection, unless the word is the name of a column or a function.

@@ -111,7 +111,7 @@ fn an_object_that_cannot_work_is_refused_with_its_reason() {
 }
 
 #[test]
-fn what_is_shared_is_named_and_how() {
+fn a_shared_node_is_refused_with_its_place_and_the_way_out() {
     let sidecar = Sidecar { port_env: vec!["LOG".to_owned(), "PORT".to_owned()], ..defaults() };
     let labels = "      labels: {app: 'orders'}";
     for (text, reason) in [

@@ -21,7 +21,7 @@ pub(in crate::pool) struct NodesToAsk {
     targets: Vec<NodeTarget>,
     /// Nodes that are asked as well when one of those has refused a credential: all of the data
     /// center, also where lanes lead to some of them only.
-    witnesses: Vec<NodeTarget>,
+    second_opinions: Vec<NodeTarget>,
     contacts: Vec<NodeTarget>,
     /// Which of them is asked first next time.
     turn: usize,
@@ -34,8 +34,8 @@ impl NodesToAsk {
     pub(in crate::pool) fn set_nodes(&mut self, targets: &[NodeTarget], local: &[NodeTarget]) {
         self.targets = targets.to_vec();
         let is_other = |node: &&NodeTarget| targets.iter().all(|known| known.node != node.node);
-        self.witnesses = local.iter().filter(is_other).copied().collect();
-        let known = self.targets.iter().chain(&self.witnesses).map(|target| target.node);
+        self.second_opinions = local.iter().filter(is_other).copied().collect();
+        let known = self.targets.iter().chain(&self.second_opinions).map(|target| target.node);
         let known: BTreeSet<NodeId> = known.collect();
         self.silent.retain(|silent| known.contains(silent));
     }
@@ -84,9 +84,9 @@ impl NodesToAsk {
     }
 
     /// The nodes for a second opinion, the one whose opinion is known last.
-    pub(super) fn next_witnesses(&mut self, refused_by: NodeId) -> VecDeque<NodeTarget> {
+    pub(super) fn next_second_opinions(&mut self, refused_by: NodeId) -> VecDeque<NodeTarget> {
         let mut nodes: Vec<NodeTarget> = self.next().into();
-        nodes.extend_from_slice(&self.witnesses);
+        nodes.extend_from_slice(&self.second_opinions);
         nodes.sort_by_key(|target| target.node == refused_by);
         nodes.truncate(NODES_MAX);
         nodes.into()
@@ -94,6 +94,6 @@ impl NodesToAsk {
 
     /// Whether there is no other node to ask than this one.
     pub(super) fn is_only(&self, node: NodeId) -> bool {
-        self.known().iter().chain(&self.witnesses).all(|target| target.node == node)
+        self.known().iter().chain(&self.second_opinions).all(|target| target.node == node)
     }
 }

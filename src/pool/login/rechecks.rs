@@ -61,7 +61,7 @@ impl LoginService {
             let Some(watched) = self.watched.get_mut(&base.0) else { continue };
             watched.running = true;
             let mut rest = match watched.refused_by {
-                Some(refused_by) => self.nodes.next_witnesses(refused_by),
+                Some(refused_by) => self.nodes.next_second_opinions(refused_by),
                 None => self.nodes.next(),
             };
             match rest.pop_front() {

@@ -66,7 +66,7 @@ pub(crate) struct OfferedPlaces {
     pub own: Arc<Vec<(String, OwnedFd)>>,
 }
 
-/// How what offers the places and the server speak with each other.
+/// How the task that offers the places and the server speak with each other.
 #[derive(Debug)]
 pub(crate) struct OfferLine {
     /// This process ends. The answer is whether another has all its places already.

@@ -68,7 +68,7 @@ pub(crate) struct ListeningPlaces {
     offer: Option<(UnixSocket, OfferedPlaces)>,
     /// What is offered besides.
     offered: Option<Offer>,
-    /// Where what offers them learns that this process ends.
+    /// Where the task that offers the places learns that this process ends.
     offering: Option<Sender<oneshot::Sender<bool>>>,
     /// Whether another process takes over just now.
     is_asked: Arc<AtomicBool>,

@@ -25,9 +25,9 @@ use crate::worker::clients::transfer::GivenClient;
 
 /// What both sides must speak.
 const VERSION: [u8; 4] = 3_u32.to_be_bytes();
-/// How long either side waits for the other's next word, but for the one that is not said before all lanes are there.
+/// How long either side waits for the other's next word, but for [`READY`], which is not said before all lanes are there.
 pub(crate) const WORD_MAX: Duration = Duration::from_secs(10);
-/// How often a process is asked again that closed the connection: one that comes to its end is gone by then, or leaves its
+/// How often a process that closed the connection is asked again: after that, one that was ending is gone, or leaves its
 /// place.
 const CLOSED_MAX: u32 = 4;
 /// Pause before that.
@@ -39,7 +39,7 @@ const STATE_BYTES: usize = 1 << 20;
 /// Longest message, bytes.
 const BYTES_MAX: u32 = 8 << 20;
 
-/// A client's message is no longer, bytes, but for the front of a long frame.
+/// Longest message about a client, bytes, unless the front of a long frame goes with it.
 const CLIENT_BYTES: usize = 80 << 10;
 
 const HELLO: u8 = 1;
@@ -292,7 +292,7 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
-/// A process closes the connection that does not understand the hello, or comes to its end just then.
+/// Whether the other process closed the connection: it does not understand the hello, or is just ending.
 fn is_closed(error: &io::Error) -> bool {
     matches!(
         error.kind(),

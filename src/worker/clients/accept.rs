@@ -15,7 +15,7 @@ use crate::sockets::transport::Transport;
 use crate::state::client::MovedClient;
 use crate::worker::clients::transfer::{ConnectedClient, HandshakenClient};
 use crate::worker::reactor::Reactor;
-use crate::worker::slots::{GREETED, MESSAGES_IN_A_ROW};
+use crate::worker::slots::{HANDSHAKEN, MESSAGES_IN_A_ROW};
 use crate::worker::socket::Who;
 
 /// The address at which clients of a Unix socket see the one node: they need some address in
@@ -84,8 +84,8 @@ impl Reactor {
         });
     }
 
-    pub(crate) fn take_greeted(&mut self) {
-        let waker = self.waker(GREETED);
+    pub(crate) fn take_handshaken(&mut self) {
+        let waker = self.waker(HANDSHAKEN);
         let mut context = Context::from_waker(&waker);
         for _ in 0..MESSAGES_IN_A_ROW {
             match self.handshaken.1.poll_recv(&mut context) {
@@ -93,7 +93,7 @@ impl Reactor {
                 Poll::Ready(None) | Poll::Pending => return,
             }
         }
-        self.look_again(GREETED);
+        self.look_again(HANDSHAKEN);
     }
 
     fn serve(&mut self, handshaken: HandshakenClient) {

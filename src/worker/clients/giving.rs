@@ -9,7 +9,7 @@ use crate::worker::reactor::Reactor;
 use crate::worker::socket::Socket;
 
 impl Reactor {
-    /// Reads the clients no more that may move; each leaves once it has all its answers. Those that wait long are read
+    /// Stops reading the clients that may move; each leaves once it has all its answers. Those that wait long are read
     /// on in turn.
     pub(in crate::worker) fn start_giving(&mut self, giving: Giving) {
         self.giving = Some(giving);
@@ -83,7 +83,7 @@ impl Reactor {
         true
     }
 
-    /// After what another process could go on with a client.
+    /// What has to happen before another process can go on with a client.
     fn moves_after(&self, slot: usize, client: ClientKey) -> MoveAfter {
         let socket = self.sockets.get(slot).and_then(Option::as_ref);
         let has_token = |base| self.pools.token_of(base).is_some();

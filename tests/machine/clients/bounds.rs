@@ -229,7 +229,7 @@ fn a_client_that_never_reads_is_cut_off_and_gets_no_part_of_another_answer() {
         rig.result(lane, request.stream(), &rows(b"another answer"));
         assert_eq!(rig.engine.client_output(client), Some(&[][..]));
     }
-    assert_eq!((rig.clients_to_close(), rig.engine.tally().clients_cut_off), (vec![client], 1));
+    assert_eq!((rig.clients_to_close(), rig.engine.tally().clients_evicted), (vec![client], 1));
     assert!(!rig.engine.may_read(client));
     rig.finish();
 }

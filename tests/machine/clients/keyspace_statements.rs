@@ -59,7 +59,7 @@ fn a_node_without_a_lane_of_the_keyspace_costs_its_clients_no_unprepared() {
 }
 
 #[test]
-fn without_a_lane_of_its_keyspace_anywhere_a_statement_is_for_its_client_to_prepare() {
+fn a_statement_without_a_lane_of_its_keyspace_anywhere_is_for_its_client_to_prepare() {
     let mut rig = Rig::with_all_lanes();
     let (client, bound) = with_unqualified_statement(&mut rig);
     bound.into_iter().for_each(|lane| rig.lose(lane));

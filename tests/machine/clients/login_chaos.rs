@@ -55,8 +55,8 @@ fn op() -> impl Strategy<Value = Op> {
 
 struct World {
     rig: Rig,
-    /// Each user's home, while it has one.
-    homes: Vec<Option<PoolId>>,
+    /// Each user's base, while it has one.
+    bases: Vec<Option<PoolId>>,
     /// Pools that are open, with the user whose rights they have.
     pools: Vec<(PoolId, usize)>,
     lanes: Vec<(LaneKey, usize, PoolId)>,
@@ -75,7 +75,7 @@ impl World {
         rig.input(|engine| engine.on_authenticator(Some("class".into())));
         Self {
             rig,
-            homes: vec![None; USERS],
+            bases: vec![None; USERS],
             pools: Vec::new(),
             lanes: Vec::new(),
             clients: Vec::new(),
@@ -118,8 +118,8 @@ impl World {
             }
             Op::Answer { how } => self.answer(how),
             Op::Revoke { user } => {
-                if let Some(home) = self.homes[user % USERS] {
-                    self.rig.input(|engine| engine.on_credential_revoked(home));
+                if let Some(base) = self.bases[user % USERS] {
+                    self.rig.input(|engine| engine.on_credential_revoked(base));
                 }
             }
             Op::Time { us } => self.rig.pass_time(us),
@@ -133,12 +133,12 @@ impl World {
         self.rig.send(client, &frames::startup(4, None));
         let token = |out: &mut Vec<u8>| put_bytes(out, Some(&[user as u8]));
         self.rig.send(client, &frames::client_frame(0, Opcode::AuthResponse, token));
-        let home = *self.homes[user].get_or_insert_with(|| {
-            let home = self.rig.input(|engine| engine.open_base()).unwrap();
-            self.pools.push((home, user));
-            home
+        let base = *self.bases[user].get_or_insert_with(|| {
+            let base = self.rig.input(|engine| engine.open_base()).unwrap();
+            self.pools.push((base, user));
+            base
         });
-        let verdict = LoginVerdict::Granted { base: home, success: &[0; 4] };
+        let verdict = LoginVerdict::Granted { base, success: &[0; 4] };
         self.rig.input(|engine| engine.on_verdict(client, verdict));
         self.clients.push((client, user));
     }
@@ -164,14 +164,14 @@ impl World {
         while let Some(order) = self.rig.actions.pop_front() {
             match order {
                 Action::OpenPool { pool, .. } => {
-                    let home = self.rig.engine.base_of(pool);
-                    let user = self.homes.iter().position(|known| *known == Some(home)).unwrap();
+                    let base = self.rig.engine.base_of(pool);
+                    let user = self.bases.iter().position(|known| *known == Some(base)).unwrap();
                     self.pools.push((pool, user));
                 }
                 Action::ClosePool(pool) => {
                     self.pools.retain(|(known, _)| *known != pool);
-                    for home in self.homes.iter_mut().filter(|home| **home == Some(pool)) {
-                        *home = None;
+                    for base in self.bases.iter_mut().filter(|base| **base == Some(pool)) {
+                        *base = None;
                     }
                     let of_set = self.lanes.iter().filter(|(.., of)| *of == pool);
                     for lane in of_set.map(|(lane, ..)| *lane).collect::<Vec<_>>() {
@@ -260,9 +260,9 @@ proptest! {
         }
         // And who comes in after all that is served.
         world.join(1);
-        let home = world.homes[1].unwrap();
-        let lane = world.rig.lane_of(home, 2, 0).unwrap();
-        world.lanes.push((lane, 1, home));
+        let base = world.bases[1].unwrap();
+        let lane = world.rig.lane_of(base, 2, 0).unwrap();
+        world.lanes.push((lane, 1, base));
         let served = world.served;
         world.apply(&Op::Text { client: world.clients.len() - 1 });
         prop_assert!(world.served > served, "a client with a lane is served");

@@ -50,17 +50,17 @@ pub(crate) fn token(rig: &mut Rig) -> (ClientKey, SaslToken) {
     }
 }
 
-pub(crate) fn grant(rig: &mut Rig, client: ClientKey, home: PoolId) {
-    let verdict = LoginVerdict::Granted { base: home, success: &SUCCESS };
-    assert!(rig.input(|engine| engine.on_verdict(client, verdict)));
+pub(crate) fn grant(rig: &mut Rig, client: ClientKey, base: PoolId) {
+    let verdict = LoginVerdict::Granted { base, success: &SUCCESS };
+    rig.input(|engine| engine.on_verdict(client, verdict));
 }
 
-/// A client that logged in to `home`, which has a lane.
-pub(crate) fn logged_in(rig: &mut Rig, home: PoolId) -> ClientKey {
+/// A client that logged in to `base`, which has a lane.
+pub(crate) fn logged_in(rig: &mut Rig, base: PoolId) -> ClientKey {
     let client = asked(rig, 4);
     rig.send(client, &auth_response(9, b"\0bob\0pw"));
     assert_eq!(token(rig).0, client);
-    grant(rig, client, home);
+    grant(rig, client, base);
     let answer = rig.answer(client);
     assert_eq!((answer.opcode(), answer.stream()), (Opcode::AuthSuccess, 9));
     assert_eq!(answer.body, SUCCESS);
@@ -68,13 +68,13 @@ pub(crate) fn logged_in(rig: &mut Rig, home: PoolId) -> ClientKey {
 }
 
 /// A credential with one lane to each node.
-pub(crate) fn home(rig: &mut Rig) -> (PoolId, Vec<LaneKey>) {
-    let home = rig.input(|engine| engine.open_base()).unwrap();
-    let lanes = (0..3).map(|node| rig.lane_of(home, node, 0).unwrap()).collect();
-    (home, lanes)
+pub(crate) fn open_base(rig: &mut Rig) -> (PoolId, Vec<LaneKey>) {
+    let base = rig.input(|engine| engine.open_base()).unwrap();
+    let lanes = (0..3).map(|node| rig.lane_of(base, node, 0).unwrap()).collect();
+    (base, lanes)
 }
 
-fn closed_sets(rig: &Rig) -> Vec<PoolId> {
+fn closed_pools(rig: &Rig) -> Vec<PoolId> {
     let closed = rig.actions.iter().filter_map(|order| match order {
         Action::ClosePool(pool) => Some(*pool),
         _ => None,
@@ -90,7 +90,7 @@ fn words(frame: &Frame) -> (ErrorCode, String) {
 #[test]
 fn a_token_goes_to_the_cluster_as_it_came_and_nothing_is_served_before() {
     let mut rig = guarded();
-    let (home, lanes) = home(&mut rig);
+    let (base, lanes) = open_base(&mut rig);
     let client = asked(&mut rig, 4);
     rig.send(client, &[query(1, "SELECT 1"), auth_response(2, b"\0bob\0pw")].concat());
     let refused = rig.answer(client);
@@ -104,7 +104,7 @@ fn a_token_goes_to_the_cluster_as_it_came_and_nothing_is_served_before() {
     assert!(answers.iter().all(|answer| answer.code() == ErrorCode::PROTOCOL_ERROR));
     assert_eq!(answers.len(), 2, "one login at a time");
     assert!(rig.all_requests().is_empty());
-    grant(&mut rig, client, home);
+    grant(&mut rig, client, base);
     assert_eq!(rig.answer(client).opcode(), Opcode::AuthSuccess);
     rig.send(client, &query(5, "SELECT 3"));
     let (lane, request) = rig.request();
@@ -117,7 +117,7 @@ fn a_token_goes_to_the_cluster_as_it_came_and_nothing_is_served_before() {
 fn the_clusters_refusal_is_passed_on_byte_by_byte_and_another_try_may_follow() {
     for version in [3, 4] {
         let mut rig = guarded();
-        let (home, _) = home(&mut rig);
+        let (base, _) = open_base(&mut rig);
         let client = asked(&mut rig, version);
         rig.send(client, &of_version(version, auth_response(7, b"\0bob\0guess")));
         token(&mut rig);
@@ -129,7 +129,7 @@ fn the_clusters_refusal_is_passed_on_byte_by_byte_and_another_try_may_follow() {
 
         rig.send(client, &of_version(version, auth_response(8, b"\0bob\0right")));
         assert_eq!(token(&mut rig).1.reveal(), b"\0bob\0right");
-        grant(&mut rig, client, home);
+        grant(&mut rig, client, base);
         assert_eq!(rig.answer(client).opcode(), Opcode::AuthSuccess);
         rig.finish();
     }
@@ -138,16 +138,16 @@ fn the_clusters_refusal_is_passed_on_byte_by_byte_and_another_try_may_follow() {
 #[test]
 fn a_login_is_answered_once_there_is_a_lane_for_it() {
     let mut rig = guarded();
-    let home = rig.input(|engine| engine.open_base()).unwrap();
+    let base = rig.input(|engine| engine.open_base()).unwrap();
     let (early, late) = (asked(&mut rig, 4), asked(&mut rig, 4));
     for client in [early, late] {
         rig.send(client, &auth_response(1, b"\0bob\0pw"));
         token(&mut rig);
-        grant(&mut rig, client, home);
+        grant(&mut rig, client, base);
         assert!(rig.answers(client).is_empty());
     }
     rig.leave(late);
-    rig.lane_of(home, 0, 0).unwrap();
+    rig.lane_of(base, 0, 0).unwrap();
     assert_eq!(rig.answer(early).opcode(), Opcode::AuthSuccess);
     rig.finish();
 }
@@ -155,11 +155,11 @@ fn a_login_is_answered_once_there_is_a_lane_for_it() {
 #[test]
 fn a_login_without_a_lane_is_refused_in_time_and_may_be_tried_again() {
     let mut rig = guarded();
-    let home = rig.input(|engine| engine.open_base()).unwrap();
+    let base = rig.input(|engine| engine.open_base()).unwrap();
     let client = asked(&mut rig, 4);
     rig.send(client, &auth_response(1, b"\0bob\0pw"));
     token(&mut rig);
-    grant(&mut rig, client, home);
+    grant(&mut rig, client, base);
     rig.pass_time(16_000_000);
     assert_eq!(rig.answer(client).code(), ErrorCode::OVERLOADED);
     rig.send(client, &auth_response(2, b"\0bob\0pw"));
@@ -171,14 +171,14 @@ fn a_login_without_a_lane_is_refused_in_time_and_may_be_tried_again() {
 fn a_login_waits_as_long_as_its_client_does() {
     let mut rig = Rig::with_limits(|limits| limits.request_timeout_us = 0);
     rig.input(|engine| engine.on_authenticator(Some(CLASS.into())));
-    let home = rig.input(|engine| engine.open_base()).unwrap();
+    let base = rig.input(|engine| engine.open_base()).unwrap();
     let client = asked(&mut rig, 4);
     rig.send(client, &auth_response(1, b"\0bob\0pw"));
     token(&mut rig);
-    grant(&mut rig, client, home);
+    grant(&mut rig, client, base);
     rig.pass_time(600_000_000);
     assert!(rig.answers(client).is_empty());
-    rig.lane_of(home, 0, 0).unwrap();
+    rig.lane_of(base, 0, 0).unwrap();
     assert_eq!(rig.answer(client).opcode(), Opcode::AuthSuccess);
     rig.finish();
 }
@@ -219,7 +219,7 @@ fn a_client_that_never_answers_a_challenge_is_closed() {
 #[test]
 fn a_verdict_that_comes_too_late_lets_no_client_in() {
     let mut rig = guarded();
-    let (bobs, _) = home(&mut rig);
+    let (bobs, _) = open_base(&mut rig);
     let client = asked(&mut rig, 4);
     rig.send(client, &auth_response(1, b"\0bob\0pw"));
     token(&mut rig);
@@ -230,9 +230,10 @@ fn a_verdict_that_comes_too_late_lets_no_client_in() {
     rig.send(client, &auth_response(2, b"\0bob\0pw"));
     token(&mut rig);
     rig.send(client, b"no protocol");
-    let (annas, _) = home(&mut rig);
+    let (annas, _) = open_base(&mut rig);
     let verdict = LoginVerdict::Granted { base: annas, success: &SUCCESS };
-    assert!(!rig.input(|engine| engine.on_verdict(client, verdict)), "it is being closed");
+    rig.input(|engine| engine.on_verdict(client, verdict));
+    assert_ne!(rig.engine.own_base(client), Some(annas), "it is being closed");
     assert!(!rig.engine.may_read(client));
     rig.finish();
 }

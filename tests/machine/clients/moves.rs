@@ -13,7 +13,7 @@ use shardlane::state::client::MovedClient;
 use shardlane::state::record::Record;
 
 use crate::clients::keyspaces::use_keyspace;
-use crate::clients::logins::{self, grant, guarded, home, logged_in};
+use crate::clients::logins::{self, grant, guarded, logged_in, open_base};
 use crate::support::frames::{client_frame, execute, query, startup, void};
 use crate::support::rig::Rig;
 
@@ -111,7 +111,7 @@ fn a_client_that_has_not_started_logs_in_where_it_moved_to() {
     let client = old.silent_client();
     let moved = take(&mut old, client).unwrap();
     let mut new = guarded();
-    let (home, _) = home(&mut new);
+    let (base, _) = open_base(&mut new);
     let client = bring(&mut new, &moved);
     new.send(client, &startup(4, None));
     assert_eq!(new.answer(client).opcode(), Opcode::Authenticate);
@@ -120,7 +120,7 @@ fn a_client_that_has_not_started_logs_in_where_it_moved_to() {
     new.send(client, &logins::auth_response(9, b"\0bob\0pw"));
     assert_eq!(logins::token(&mut new).0, client);
     assert_eq!(new.engine.moves_after(client), MoveAfter::Reading, "a node judges it");
-    grant(&mut new, client, home);
+    grant(&mut new, client, base);
     assert_eq!(new.answer(client).opcode(), Opcode::AuthSuccess);
     assert_eq!(new.engine.moves_after(client), MoveAfter::Answers);
     new.finish();
@@ -227,9 +227,9 @@ fn a_client_whose_keyspace_gets_no_lanes_is_served_as_any_other() {
 /// A client that logged in to one engine, on its way to another, as the shell hands it on.
 fn on_its_way(keyspace: Option<&str>) -> MovedClient {
     let mut old = guarded();
-    let (home, _) = home(&mut old);
-    let client = logged_in(&mut old, home);
-    assert_eq!(old.engine.own_base(client), Some(home));
+    let (base, _) = open_base(&mut old);
+    let client = logged_in(&mut old, base);
+    assert_eq!(old.engine.own_base(client), Some(base));
     let mut moved = take(&mut old, client).unwrap();
     moved.token = Some(SaslToken::new(b"\0bob\0pw"));
     moved.keyspace = keyspace.map(Into::into);
@@ -241,12 +241,12 @@ fn on_its_way(keyspace: Option<&str>) -> MovedClient {
 fn a_client_that_logged_in_is_read_once_the_cluster_has_taken_its_login_again() {
     let moved = on_its_way(None);
     let mut new = guarded();
-    let (home, lanes) = home(&mut new);
+    let (base, lanes) = open_base(&mut new);
     let client = bring(&mut new, &moved);
     assert!(!new.engine.may_read(client), "it has no rights here yet");
     let (who, token) = logins::token(&mut new);
     assert_eq!((who, token.reveal()), (client, &b"\0bob\0pw"[..]));
-    grant(&mut new, client, home);
+    grant(&mut new, client, base);
     assert!(new.answers(client).is_empty(), "it asked for nothing");
     assert!(new.engine.may_read(client));
     new.send(client, &query(5, "SELECT v FROM tab.t"));
@@ -262,13 +262,13 @@ fn a_client_that_logged_in_is_read_once_the_cluster_has_taken_its_login_again() 
 fn a_client_that_logged_in_and_used_a_keyspace_waits_for_lanes_of_both() {
     let moved = on_its_way(Some("tab"));
     let mut new = guarded();
-    let (home, _) = home(&mut new);
+    let (base, _) = open_base(&mut new);
     let client = bring(&mut new, &moved);
     logins::token(&mut new);
-    grant(&mut new, client, home);
+    grant(&mut new, client, base);
     assert!(!new.engine.may_read(client), "its texts would run in no keyspace");
     let (pool, _) = new.opened().unwrap();
-    assert_eq!(new.engine.base_of(pool), home);
+    assert_eq!(new.engine.base_of(pool), base);
     let lane = new.lane_of(pool, 0, 0).unwrap();
     assert!(new.engine.may_read(client));
     new.send(client, &query(5, "SELECT v FROM t"));

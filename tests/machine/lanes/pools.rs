@@ -365,7 +365,7 @@ fn a_client_that_owes_the_answer_to_a_challenge_holds_no_place() {
 }
 
 #[test]
-fn of_many_that_owe_the_answer_to_a_challenge_the_first_give_way() {
+fn the_first_of_many_that_owe_the_answer_to_a_challenge_give_way() {
     let mut shell = Shell::new(FailoverSettings::default(), &[0], &[]);
     unverified_logins(&mut shell, 40);
     let mut challenged = Vec::new();

@@ -248,7 +248,7 @@ fn the_schema_of_the_cluster_has_the_console_in_it() {
 }
 
 #[test]
-fn without_a_console_all_goes_to_the_cluster() {
+fn every_statement_goes_to_the_cluster_without_a_console() {
     let mut rig = shown(Rig::with_settings(|settings| settings.console.enabled = false));
     rig.lane(0, 0);
     let client = rig.client();
@@ -293,8 +293,8 @@ fn clients_lanes_tables_and_statements_are_seen_inside() {
 
 /// A client that logged in as `user`, with lanes of that login.
 fn logged_in(rig: &mut Rig, user: &str) -> ClientKey {
-    let home = rig.input(|engine| engine.open_base()).unwrap();
-    rig.lane_of(home, 0, 0).unwrap();
+    let base = rig.input(|engine| engine.open_base()).unwrap();
+    rig.lane_of(base, 0, 0).unwrap();
     let client = rig.silent_client();
     rig.send(client, &startup(4, None));
     let token = format!("\0{user}\0secret");
@@ -302,14 +302,14 @@ fn logged_in(rig: &mut Rig, user: &str) -> ClientKey {
         client,
         &client_frame(1, Opcode::AuthResponse, |out| put_bytes(out, Some(token.as_bytes()))),
     );
-    let verdict = LoginVerdict::Granted { base: home, success: &[] };
-    assert!(rig.input(|engine| engine.on_verdict(client, verdict)));
+    let verdict = LoginVerdict::Granted { base, success: &[] };
+    rig.input(|engine| engine.on_verdict(client, verdict));
     assert_eq!(rig.answers(client).last().unwrap().opcode(), Opcode::AuthSuccess);
     client
 }
 
 #[test]
-fn of_clients_that_log_in_only_roles_that_are_named_see_the_console() {
+fn only_named_roles_see_the_console_where_clients_log_in() {
     let mut rig = shown(Rig::with_settings(|it| it.console.roles = vec!["operator".to_owned()]));
     rig.input(|engine| engine.on_authenticator(Some("PasswordAuthenticator".into())));
     let (operator, app) = (logged_in(&mut rig, "operator"), logged_in(&mut rig, "app"));

@@ -332,7 +332,7 @@ fn answers_that_a_client_leaves_unread_are_bounded_local_ones_too() {
     });
     assert!(waiting <= backlog_max + ANSWER_BYTES_MAX, "{waiting} bytes wait");
     assert!(rig.actions.iter().any(|action| matches!(action, Action::CloseClient(_))));
-    assert_eq!(rig.engine.tally().clients_cut_off, 1);
+    assert_eq!(rig.engine.tally().clients_evicted, 1);
 }
 
 #[test]

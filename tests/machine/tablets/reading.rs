@@ -280,7 +280,7 @@ fn shares(rig: &mut Rig) -> [usize; 3] {
 }
 
 #[test]
-fn after_another_replication_the_added_replicas_get_their_share() {
+fn added_replicas_get_their_share_after_another_replication() {
     let mut rig = rig_that_read();
     rig.input(|engine| engine.on_snapshot(snapshot_with_copies(2, 3, "3")));
     assert_eq!(shares(&mut rig), [9, 0, 0], "no answer says that there are more");
@@ -304,7 +304,7 @@ fn after_another_replication_the_added_replicas_get_their_share() {
 }
 
 #[test]
-fn without_the_right_to_read_another_replication_is_learned_anew() {
+fn another_replication_is_learned_anew_without_the_right_to_read() {
     let mut rig = rig_that_read();
     let refused = page(&rig, None, Some(ReadEnd::Refused));
     rig.input(|engine| engine.on_snapshot(snapshot_with_copies(2, 3, "3")));

@@ -39,9 +39,9 @@ impl World {
         }
         let stream = plain.header.stream;
         let Some(request) = driver.waiting.remove(&stream) else {
-            let told = describe(&plain);
+            let said = describe(&plain);
             return self.blame(format_args!(
-                "client {number} got an answer on stream {stream}, where it had asked nothing: {told}"
+                "client {number} got an answer on stream {stream}, where it had asked nothing: {said}"
             ));
         };
         let Some(record) = self.ledger.get_mut(request) else { return };

@@ -119,8 +119,8 @@ impl World {
             self.altered_us = self.now_us;
         }
         self.note_run(number, answer);
-        let tell = answer.map_or_else(|| "later".to_owned(), describe);
-        self.narrate(format_args!("node {node} lane {id} answers {} {tell}", frame.header.stream));
+        let said = answer.map_or_else(|| "later".to_owned(), describe);
+        self.narrate(format_args!("node {node} lane {id} answers {} {said}", frame.header.stream));
         for answer in answers {
             self.node_answers(id, &answer);
         }

@@ -312,9 +312,8 @@ impl World {
         end.metadata_ids = greeted.metadata_ids;
         (end.moved_us, end.used_us, end.opened_us) = (self.now_us, self.now_us, self.now_us);
         self.counted.dedicated += u64::from(end.dedicated);
-        let keeper = end.refiller();
         if !end.dedicated {
-            self.note_called_for(keeper, greeted.shard);
+            self.note_called_for(end.refiller(), greeted.shard);
         }
         let id = self.new_link(End::Lane(Box::new(end)));
         let (shard, pool) = (greeted.shard, refiller.pool);

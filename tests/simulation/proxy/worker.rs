@@ -268,7 +268,7 @@ impl World {
         let reported = std::mem::take(&mut self.workers.get_mut(from).reported);
         for event in reported {
             match event {
-                WorkerEvent::PeerMessage(_, message) => self.pass_on(from, &message),
+                WorkerEvent::PeerMessage(_, message) => self.broadcast(from, &message),
                 WorkerEvent::RefreshTopology => self.refresh_topology(),
                 WorkerEvent::ReadTable(request) => self.read_table_soon(request),
                 WorkerEvent::PoolLanes(..)
@@ -278,7 +278,7 @@ impl World {
         }
     }
 
-    fn pass_on(&mut self, from: usize, message: &PeerMessage) {
+    fn broadcast(&mut self, from: usize, message: &PeerMessage) {
         for to in self.workers.numbers().filter(|to| *to != from) {
             let worker = self.workers.get_mut(to);
             let at = worker.news_us.max(self.now_us + self.chance.below(NEWS_US));

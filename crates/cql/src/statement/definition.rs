@@ -2,8 +2,8 @@
 
 use crate::statement::lexer::Lexer;
 
-/// Whether a statement changes the schema, unless nothing is to be changed. Roles and rights are no
-/// part of it.
+/// Whether a statement changes the schema, where there is anything to change (`IF NOT EXISTS`). Roles and
+/// rights are no part of the schema.
 #[must_use]
 pub fn changes_schema(text: &str) -> bool {
     let mut words = Lexer::new(text);

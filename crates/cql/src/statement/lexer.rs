@@ -1,4 +1,8 @@
 //! Tokens of a text, as slices of it.
+//!
+//! What servers may read differently is [`Lexeme::Broken`]: a text that is not understood is sent to any node, while one
+//! that is misunderstood goes to a wrong one. So this lexer is strict, and no part of the façade's, which takes more
+//! than servers do, nor of the simulated cluster's, which is the judge of both.
 
 use crate::statement::characters::{
     closing, duration_len, is_uuid, is_word_byte, iso_duration_len, starts_line,

@@ -1,21 +1,12 @@
 //! Cells as JSON, for `SELECT JSON` and `toJson`, spelled as ScyllaDB spells it.
 
-use std::fmt::Display;
-
-use num_bigint::BigInt;
-use time::Date;
-use uuid::Uuid;
-
-use crate::error::WireError;
 use crate::notation::Reader;
-use crate::values::calendar::{EPOCH_JULIAN, MILLIS_A_DAY, NANOS_A_SECOND};
 use crate::values::cell;
 use crate::values::column_type::ColumnType;
+use crate::values::text;
 
 /// How deep values may nest.
 const DEPTH_MAX: usize = 32;
-/// Most digits that are written behind the point of a decimal; more are written with an exponent.
-const SCALE_MAX: usize = 1000;
 
 /// Appends a cell as JSON. Bytes that do not fit their type come out as `null`.
 pub fn put_cell(out: &mut String, kind: &ColumnType, cell: Option<&[u8]>) {
@@ -30,23 +21,26 @@ pub fn put_string(out: &mut String, text: &str) {
 fn put_nested(out: &mut String, kind: &ColumnType, cell: Option<&[u8]>, depth: usize) {
     let len = out.len();
     let written = cell.zip(depth.checked_sub(1)).map(|(cell, depth)| put(out, kind, cell, depth));
-    if !matches!(written, Some(Ok(()))) {
+    if written.flatten().is_none() {
         out.truncate(len);
         out.push_str("null");
     }
 }
 
-fn put(out: &mut String, kind: &ColumnType, bytes: &[u8], depth: usize) -> Result<(), WireError> {
+/// Appends a value; `None` when its bytes do not fit its type.
+fn put(out: &mut String, kind: &ColumnType, bytes: &[u8], depth: usize) -> Option<()> {
     match kind {
-        ColumnType::Varchar | ColumnType::Ascii => put_string(out, cell::text(bytes)?),
-        ColumnType::Uuid | ColumnType::Timeuuid => {
-            put_quoted(out, Uuid::from_bytes(cell::uuid(bytes)?));
-        }
-        ColumnType::Inet => put_quoted(out, cell::inet(bytes)?),
-        ColumnType::Date => put_quoted(out, date(u32::from_be_bytes(array(bytes)?))),
-        ColumnType::Time => put_quoted(out, time_of_day(cell::bigint(bytes)?)),
-        ColumnType::Timestamp => put_quoted(out, timestamp(cell::bigint(bytes)?)),
-        // No bytes at all are a value of every scalar.
+        ColumnType::Varchar
+        | ColumnType::Ascii
+        | ColumnType::Uuid
+        | ColumnType::Timeuuid
+        | ColumnType::Inet
+        | ColumnType::Date
+        | ColumnType::Time
+        | ColumnType::Timestamp
+        | ColumnType::Duration
+        | ColumnType::Custom(_)
+        | ColumnType::Blob => put_string(out, &text::scalar(kind, bytes)?),
         ColumnType::Int
         | ColumnType::Smallint
         | ColumnType::Tinyint
@@ -56,29 +50,20 @@ fn put(out: &mut String, kind: &ColumnType, bytes: &[u8], depth: usize) -> Resul
         | ColumnType::Decimal
         | ColumnType::Float
         | ColumnType::Double
-        | ColumnType::Boolean
-            if bytes.is_empty() =>
-        {
-            out.push_str("\"\"");
-        }
-        ColumnType::Int => put_plain(out, cell::int(bytes)?),
-        ColumnType::Smallint => put_plain(out, i16::from_be_bytes(array(bytes)?)),
-        ColumnType::Tinyint => put_plain(out, i8::from_be_bytes(array(bytes)?)),
-        ColumnType::Bigint | ColumnType::Counter => put_plain(out, cell::bigint(bytes)?),
-        ColumnType::Varint => put_plain(out, BigInt::from_signed_bytes_be(bytes)),
-        ColumnType::Decimal => put_plain(out, decimal(bytes)?),
-        ColumnType::Float => put_plain(out, f32::from_be_bytes(array(bytes)?)),
-        ColumnType::Double => put_plain(out, f64::from_be_bytes(array(bytes)?)),
-        ColumnType::Boolean => put_plain(out, cell::boolean(bytes)?),
+        | ColumnType::Boolean => match bytes.is_empty() {
+            // No bytes at all are a value of every scalar.
+            true => out.push_str("\"\""),
+            false => out.push_str(&text::scalar(kind, bytes)?),
+        },
         ColumnType::List(element) | ColumnType::Set(element) => {
-            let elements = cell::list(bytes)?;
+            let elements = cell::list(bytes).ok()?;
             put_array(out, elements.into_iter().map(|part| (&**element, part)), depth);
         }
         ColumnType::Map(key, value) => put_map(out, key, value, bytes, depth)?,
         ColumnType::Tuple(kinds) => {
             let mut reader = Reader::new(bytes);
-            let parts: Result<Vec<_>, _> =
-                kinds.iter().map(|kind| Ok((kind, part(&mut reader)?))).collect();
+            let parts: Option<Vec<_>> =
+                kinds.iter().map(|kind| Some((kind, part(&mut reader)?))).collect();
             put_array(out, parts?.into_iter(), depth);
         }
         ColumnType::Udt { fields, .. } => {
@@ -91,16 +76,13 @@ fn put(out: &mut String, kind: &ColumnType, bytes: &[u8], depth: usize) -> Resul
             }
             out.push_str(if fields.is_empty() { "{}" } else { "}" });
         }
-        ColumnType::Custom(_) | ColumnType::Blob | ColumnType::Duration => {
-            put_quoted(out, format_args!("0x{}", hex::encode(bytes)));
-        }
     }
-    Ok(())
+    Some(())
 }
 
-/// A part of a tuple; null when the value ends before it.
-fn part<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, WireError> {
-    if reader.rest().is_empty() { Ok(None) } else { reader.bytes() }
+/// A part of a tuple, which is null when the value ends before it; `None` when it is cut short.
+fn part<'a>(reader: &mut Reader<'a>) -> Option<Option<&'a [u8]>> {
+    if reader.rest().is_empty() { Some(None) } else { reader.bytes().ok() }
 }
 
 fn put_array<'k, 'a>(
@@ -122,13 +104,13 @@ fn put_map(
     value: &ColumnType,
     bytes: &[u8],
     depth: usize,
-) -> Result<(), WireError> {
+) -> Option<()> {
     let mut reader = Reader::new(bytes);
     out.push('{');
-    for index in 0..reader.int()? {
+    for index in 0..reader.int().ok()? {
         out.push_str(if index > 0 { ", " } else { "" });
         let mut name = String::new();
-        put_nested(&mut name, key, reader.bytes()?, depth);
+        put_nested(&mut name, key, reader.bytes().ok()?, depth);
         // Keys of every type are strings in JSON.
         if name.starts_with('"') {
             out.push_str(&name);
@@ -136,72 +118,10 @@ fn put_map(
             put_string(out, &name);
         }
         out.push_str(": ");
-        put_nested(out, value, reader.bytes()?, depth);
+        put_nested(out, value, reader.bytes().ok()?, depth);
     }
     out.push('}');
-    Ok(())
-}
-
-fn put_plain(out: &mut String, value: impl Display) {
-    out.push_str(&value.to_string());
-}
-
-/// Appends what needs no escapes as a string.
-fn put_quoted(out: &mut String, value: impl Display) {
-    out.push('"');
-    put_plain(out, value);
-    out.push('"');
-}
-
-fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], WireError> {
-    bytes.try_into().map_err(|_| WireError::Truncated { expected: N, left: bytes.len() })
-}
-
-/// `yyyy-mm-dd`; the number of days when the calendar has no such year.
-fn date(raw: u32) -> String {
-    date_of(i64::from(raw) - (1 << 31))
-}
-
-fn date_of(days: i64) -> String {
-    let julian =
-        days.checked_add(i64::from(EPOCH_JULIAN)).and_then(|days| i32::try_from(days).ok());
-    match julian.and_then(|julian| Date::from_julian_day(julian).ok()) {
-        Some(date) => {
-            let (year, month, day) = date.to_calendar_date();
-            format!("{year:04}-{:02}-{day:02}", u8::from(month))
-        }
-        None => days.to_string(),
-    }
-}
-
-/// `hh:mm:ss.nnnnnnnnn`.
-fn time_of_day(nanos: i64) -> String {
-    let seconds = nanos / NANOS_A_SECOND;
-    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    format!("{hours:02}:{minutes:02}:{:02}.{:09}", seconds % 60, nanos % NANOS_A_SECOND)
-}
-
-/// `yyyy-mm-dd hh:mm:ss.mmmZ`.
-fn timestamp(millis: i64) -> String {
-    let (day, rest) = (millis.div_euclid(MILLIS_A_DAY), millis.rem_euclid(MILLIS_A_DAY));
-    let clock = time_of_day(rest * 1_000_000);
-    format!("{} {}Z", date_of(day), clock.get(..12).unwrap_or(&clock))
-}
-
-fn decimal(bytes: &[u8]) -> Result<String, WireError> {
-    let mut reader = Reader::new(bytes);
-    let scale = reader.int()?;
-    let text = BigInt::from_signed_bytes_be(reader.rest()).to_string();
-    let (sign, digits) = text.strip_prefix('-').map_or(("", &*text), |digits| ("-", digits));
-    Ok(match usize::try_from(scale) {
-        Ok(0) => text,
-        Ok(scale) if scale <= SCALE_MAX => {
-            let padded = format!("{digits:0>width$}", width = scale + 1);
-            let (whole, fraction) = padded.split_at(padded.len() - scale);
-            format!("{sign}{whole}.{fraction}")
-        }
-        Ok(_) | Err(_) => format!("{sign}{digits}E{}", -i64::from(scale)),
-    })
+    Some(())
 }
 
 #[cfg(test)]
@@ -231,7 +151,7 @@ mod tests {
 
     #[test]
     fn every_scalar_has_its_form() {
-        let cases: [(ColumnType, &[u8], &str); 13] = [
+        let cases: [(ColumnType, &[u8], &str); 14] = [
             (ColumnType::Tinyint, &[0xff], "-1"),
             (ColumnType::Smallint, &[1, 2], "258"),
             (ColumnType::Varint, &[0, 0x80], "128"),
@@ -243,6 +163,7 @@ mod tests {
             (ColumnType::Date, &[0x80, 0, 0x2b, 0x08], r#""2000-02-29""#),
             (ColumnType::Time, &[0, 0, 0, 0, 0x3b, 0x9a, 0xca, 0], r#""00:00:01.000000000""#),
             (ColumnType::Timestamp, &[0, 0, 0, 0, 0, 0, 5, 0xdc], r#""1970-01-01 00:00:01.500Z""#),
+            (ColumnType::Duration, &[2, 4, 6], r#""1mo2d3ns""#),
             (ColumnType::Int, &[], r#""""#),
             (ColumnType::Date, &[0; 4], r#""-2147483648""#),
         ];

@@ -7,3 +7,4 @@ pub mod json;
 pub mod literal;
 mod order; // of the elements of sets
 pub mod scalar;
+pub mod text;

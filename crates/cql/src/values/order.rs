@@ -50,7 +50,7 @@ pub(crate) fn compare(kind: &ColumnType, one: &[u8], other: &[u8]) -> Result<Ord
     if order.is_eq() { Err(Uncertain) } else { Ok(order) }
 }
 
-/// Compares big-endian two's complements without needless bytes, which are of one length or are not.
+/// Compares big-endian two's complements of any lengths, written without needless bytes in front.
 fn whole_numbers(one: &[u8], other: &[u8]) -> Ordering {
     let is_negative = |bytes: &[u8]| bytes.first().is_some_and(|first| *first >= 0x80);
     match (is_negative(one), is_negative(other)) {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_equal_or_compared_by_parts_is_uncertain() {
+    fn equal_values_and_those_compared_by_parts_are_uncertain() {
         assert_eq!(order(&ColumnType::Int, &[0, 0, 0, 1], &[0, 0, 0, 1]), None);
         let zeros = [0.0_f32, -0.0].map(f32::to_be_bytes);
         assert_eq!(order(&ColumnType::Float, &zeros[0], &zeros[1]), None);

@@ -1,4 +1,6 @@
-//! Splits a text into tokens.
+//! Splits a text into tokens, and refuses what a server refuses.
+//!
+//! It shares nothing with the product's lexers: fuzzing compares what they understand with what this node runs.
 
 use crate::cql::error::CqlError;
 use crate::cql::values::duration;

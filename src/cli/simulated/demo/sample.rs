@@ -40,7 +40,7 @@ impl Window {
         Self { samples: VecDeque::from([Sample::default()]), keep_us }
     }
 
-    /// Takes the next sample in.
+    /// Records the next sample.
     pub(crate) fn push(&mut self, sample: Sample) {
         self.samples.push_back(sample);
         let from_us = sample.at_us.saturating_sub(self.keep_us);

@@ -120,19 +120,19 @@ pub(crate) fn on_auth_response(core: &mut Core, request: &ClientRequest<'_>) {
     core.refuse(request.from, RequestKind::Session, ErrorCode::PROTOCOL_ERROR, &fault);
 }
 
-/// The cluster's word on a client's login; whether the client still waited for it.
-pub(crate) fn on_verdict(core: &mut Core, client: ClientKey, verdict: LoginVerdict<'_>) -> bool {
-    let Some(entry) = core.clients.get_mut(client) else { return false };
+/// The cluster's word on a client's login, for a client that still waits for it.
+pub(crate) fn on_verdict(core: &mut Core, client: ClientKey, verdict: LoginVerdict<'_>) {
+    let Some(entry) = core.clients.get_mut(client) else { return };
     if entry.session.phase != Phase::Authenticating {
         if entry.login.take().is_some() {
             core.tally.on_ended(RequestKind::Session, Outcome::Abandoned);
         }
-        return false;
+        return;
     }
-    let Some(stream) = entry.login.as_ref().map(|login| login.stream) else { return false };
+    let Some(stream) = entry.login.as_ref().map(|login| login.stream) else { return };
     let to = ClientStream { client, stream };
     match verdict {
-        LoginVerdict::Granted { base, success } => return on_granted(core, to, base, success),
+        LoginVerdict::Granted { base, success } => on_granted(core, to, base, success),
         LoginVerdict::Refused(body) => {
             core.tally.logins_refused += 1;
             end_login(core, client, Opcode::Error, Outcome::Failed, body);
@@ -144,7 +144,6 @@ pub(crate) fn on_verdict(core: &mut Core, client: ClientKey, verdict: LoginVerdi
         }
         LoginVerdict::Unknown(code, text) => on_unknown(core, to, code, text),
     }
-    true
 }
 
 /// A client comes from another process, where it logged in with this token: the cluster is asked again. Until it has
@@ -177,11 +176,10 @@ fn on_unknown(core: &mut Core, to: ClientStream, code: ErrorCode, text: &str) {
     core.refuse(to, RequestKind::Session, code, text);
 }
 
-fn on_granted(core: &mut Core, to: ClientStream, base: PoolId, success: &[u8]) -> bool {
+fn on_granted(core: &mut Core, to: ClientStream, base: PoolId, success: &[u8]) {
     let Some(pool) = core.pools.open_mut(base) else {
         let text = "the login was withdrawn while it was looked at";
-        on_unknown(core, to, ErrorCode::OVERLOADED, text);
-        return true;
+        return on_unknown(core, to, ErrorCode::OVERLOADED, text);
     };
     pool.logged_in.push(to.client);
     if let Some(entry) = core.clients.get_mut(to.client) {
@@ -192,7 +190,6 @@ fn on_granted(core: &mut Core, to: ClientStream, base: PoolId, success: &[u8]) -
         }
     }
     welcome(core, base);
-    true
 }
 
 /// Answers the clients that have logged in, once their credential has a lane.

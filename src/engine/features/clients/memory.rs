@@ -77,7 +77,7 @@ impl MemoryTurns {
         core.memory.total() >= mark
     }
 
-    /// Memory is well: everybody is read again.
+    /// Memory is far enough from its bound: every client is read again.
     fn release(&mut self, core: &mut Core) {
         self.turn = None;
         for waiting in self.waiting.drain(..) {

@@ -12,7 +12,7 @@ use crate::upstream::lane::PoolId;
 /// Longest front of a frame that moves along, bytes. Of a longer frame the rest is read first.
 const PARTIAL_BYTES_MAX: usize = 1 << 20;
 
-/// After what another process may serve a client on. One whose login took more than a token has a connection of its
+/// What has to happen before another process may serve a client on. One whose login took more than a token has a connection of its
 /// own, and its login cannot be repeated without it.
 pub(crate) fn moves_after(core: &Core, key: ClientKey) -> MoveAfter {
     let Some(client) = core.clients.get(key) else { return MoveAfter::Never };
@@ -30,7 +30,7 @@ fn ready_moves_after(core: &Core, client: &Client) -> MoveAfter {
     let decoder = &client.session.decoder;
     if !has_rights || client.disconnected {
         MoveAfter::Never
-    } else if decoder.partial_len() > PARTIAL_BYTES_MAX || decoder.passing() > 0 {
+    } else if decoder.partial_len() > PARTIAL_BYTES_MAX || decoder.bytes_to_skip() > 0 {
         MoveAfter::Reading
     } else {
         MoveAfter::Answers
@@ -66,7 +66,7 @@ pub(crate) fn move_out(core: &mut Core, key: ClientKey) -> Option<MovedClient> {
     })
 }
 
-/// What a client of another process is here. One in a keyspace is read once there are lanes of that keyspace.
+/// A client of another process as it begins here. One in a keyspace is read once there are lanes of that keyspace.
 pub(crate) fn as_client(core: &Core, moved: &MovedClient) -> Client {
     let MovedClient { local, peer, version, compression, .. } = moved;
     let limits = &core.settings.limits;

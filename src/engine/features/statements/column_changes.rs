@@ -34,7 +34,7 @@ pub(crate) struct ColumnChanges {
 /// What one client holds of one statement.
 #[derive(Clone, Copy, Debug)]
 struct Held {
-    /// Of which change it was asked to prepare again, or has prepared.
+    /// The number of the change for which it was asked to prepare again, or after which it has prepared.
     change: u32,
     /// Requests that arrived up to this time may be from before, µs.
     until_us: u64,
@@ -104,8 +104,8 @@ impl ColumnChanges {
         is_behind
     }
 
-    /// Whether a request that arrived then comes of older columns, and its client is to be asked; if so
-    /// that is noted.
+    /// Whether a request that arrived at `arrived_us` was made for older columns, so that its client has to
+    /// prepare again; notes that the client is asked to.
     fn is_behind(
         &mut self,
         core: &Core,

@@ -230,7 +230,7 @@ fn lanes_of(core: &mut Core, base: PoolId) -> Vec<LaneKey> {
 pub(crate) fn on_answer(core: &mut Core, key: ShapeKey, response: &Response<'_>) {
     let message = response.message();
     let is_error = response.header.opcode == Opcode::Error.byte();
-    // Whom the warning is for would never see it.
+    // A warning about our own PREPARE would never reach the client that it is for.
     let is_silent = response.header.flags & FLAG_WARNING == 0;
     let is_final = if is_error {
         // All others may pass: even that a table or column is not there, before a change has spread.

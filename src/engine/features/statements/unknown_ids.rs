@@ -1,5 +1,5 @@
 //! EXECUTEs of ids that were not prepared here since the process began, or were forgotten: their client
-//! is asked once to prepare again, and is routed from then on.
+//! is asked once to prepare again, and its requests are routed from then on.
 //!
 //! Every driver prepares again by itself when a node answers UNPREPARED, and sends the request once
 //! more: it was not run. A client that does not, or whose id no PREPARE brings back, is asked once: the

@@ -169,7 +169,7 @@ fn a_table_that_could_not_be_read_is_read_when_a_tablet_is_found_moved() {
 }
 
 #[test]
-fn after_another_replication_a_table_is_read_and_once_more_when_it_has_settled() {
+fn a_table_is_read_after_another_replication_and_once_more_when_that_has_settled() {
     let mut times = ReadTimes::default();
     times.end(COMPLETE, 0);
     times.on_changed(T, TabletsChange::Replication, 0);
@@ -208,7 +208,7 @@ fn tablets_are_forgotten_twice_after_a_change_of_replication() {
 }
 
 #[test]
-fn without_the_right_to_read_no_table_is_asked_for_in_a_long_time() {
+fn no_table_is_asked_for_in_a_long_time_without_the_right_to_read() {
     let mut times = ReadTimes::default();
     times.end(ReadEnd::Refused, 0);
     assert!(!times.ask(TableId(7), Want::Named, REFUSED_US - 1));

@@ -10,14 +10,14 @@ use shardlane::engine::pending::LaneKey;
 use shardlane::engine::verdict::LoginVerdict;
 use shardlane::routing::decision::Reason;
 
-use super::{asked, auth_response, closed_sets, grant, guarded, home, logged_in, token};
+use super::{asked, auth_response, closed_pools, grant, guarded, logged_in, open_base, token};
 use crate::support::frames::{execute, execute_at, prepare, prepared, query, unprepared};
 use crate::support::rig::Rig;
 
 #[test]
 fn no_client_goes_over_the_lanes_of_another_credential() {
     let mut rig = guarded();
-    let (bobs, annas) = (home(&mut rig), home(&mut rig));
+    let (bobs, annas) = (open_base(&mut rig), open_base(&mut rig));
     let (bob, anna) = (logged_in(&mut rig, bobs.0), logged_in(&mut rig, annas.0));
     for (client, (_, lanes)) in [(bob, &bobs), (anna, &annas)] {
         let asks = [query(1, "SELECT 1"), prepare(2, "SELECT 2"), execute(3, &[1; 16], b"k")];
@@ -43,13 +43,13 @@ fn no_client_goes_over_the_lanes_of_another_credential() {
 #[test]
 fn each_credential_has_its_own_lanes_of_a_keyspace() {
     let mut rig = guarded();
-    let ((bobs, _), (annas, _)) = (home(&mut rig), home(&mut rig));
+    let ((bobs, _), (annas, _)) = (open_base(&mut rig), open_base(&mut rig));
     let (bob, anna) = (logged_in(&mut rig, bobs), logged_in(&mut rig, annas));
     let mut pools = Vec::new();
-    for (client, home) in [(bob, bobs), (anna, annas)] {
+    for (client, base) in [(bob, bobs), (anna, annas)] {
         rig.send(client, &query(1, "USE ks"));
         let (pool, _) = rig.opened().unwrap();
-        assert_eq!(rig.engine.base_of(pool), home);
+        assert_eq!(rig.engine.base_of(pool), base);
         let lane = rig.lane_of(pool, 0, 0).unwrap();
         let request = rig.requests(lane).remove(0);
         let mut answer = Vec::new();
@@ -68,7 +68,7 @@ fn each_credential_has_its_own_lanes_of_a_keyspace() {
 #[test]
 fn a_forgotten_statement_is_prepared_again_with_the_rights_of_its_client() {
     let mut rig = guarded();
-    let (bobs, annas) = (home(&mut rig), home(&mut rig));
+    let (bobs, annas) = (open_base(&mut rig), open_base(&mut rig));
     let (bob, anna) = (logged_in(&mut rig, bobs.0), logged_in(&mut rig, annas.0));
     rig.prepare_select(bob, "tab", 5);
     rig.send(anna, &execute(1, &[5; 16], b"k"));
@@ -95,13 +95,13 @@ fn a_forgotten_statement_is_prepared_again_with_the_rights_of_its_client() {
 #[test]
 fn a_login_that_is_withdrawn_closes_its_clients_and_its_lanes_alone() {
     let mut rig = guarded();
-    let (bobs, annas) = (home(&mut rig), home(&mut rig));
+    let (bobs, annas) = (open_base(&mut rig), open_base(&mut rig));
     let (bob, anna) = (logged_in(&mut rig, bobs.0), logged_in(&mut rig, annas.0));
     rig.send(bob, &query(1, "SELECT slow"));
     assert_eq!(rig.all_requests().len(), 1);
     rig.input(|engine| engine.on_credential_revoked(bobs.0));
     assert_eq!(rig.clients_to_close(), [bob]);
-    assert_eq!(closed_sets(&rig), [bobs.0]);
+    assert_eq!(closed_pools(&rig), [bobs.0]);
     rig.send(bob, &query(2, "SELECT more"));
     assert!(rig.all_requests().is_empty());
     for lane in bobs.1 {
@@ -118,7 +118,7 @@ fn a_login_that_is_withdrawn_closes_its_clients_and_its_lanes_alone() {
 fn a_use_that_waits_for_a_lane_of_a_withdrawn_login_has_its_answer_at_once() {
     for is_sent in [false, true] {
         let mut rig = guarded();
-        let (bobs, _) = home(&mut rig);
+        let (bobs, _) = open_base(&mut rig);
         let bob = logged_in(&mut rig, bobs);
         rig.send(bob, &query(1, "USE ks"));
         let (pool, _) = rig.opened().unwrap();
@@ -137,17 +137,17 @@ fn a_use_that_waits_for_a_lane_of_a_withdrawn_login_has_its_answer_at_once() {
 #[test]
 fn an_unused_credential_is_forgotten_after_a_minute() {
     let mut rig = guarded();
-    let (bobs, _) = home(&mut rig);
+    let (bobs, _) = open_base(&mut rig);
     let bob = logged_in(&mut rig, bobs);
     rig.pass_time(120_000_000);
-    assert!(closed_sets(&rig).is_empty(), "a client uses it");
+    assert!(closed_pools(&rig).is_empty(), "a client uses it");
     rig.leave(bob);
     rig.pass_time(1_000_000);
     rig.pass_time(59_000_000);
-    assert!(closed_sets(&rig).is_empty(), "not idle for long enough");
+    assert!(closed_pools(&rig).is_empty(), "not idle for long enough");
     assert_eq!(rig.engine.gauges().credentials, 1);
     rig.pass_time(1_000_000);
-    assert_eq!(closed_sets(&rig), [bobs]);
+    assert_eq!(closed_pools(&rig), [bobs]);
     assert!(!rig.engine.is_pool_open(bobs));
     assert_eq!(rig.engine.gauges().credentials, 0);
 }
@@ -155,7 +155,7 @@ fn an_unused_credential_is_forgotten_after_a_minute() {
 #[test]
 fn a_login_of_several_steps_keeps_a_connection_for_itself() {
     let mut rig = guarded();
-    let (_, others) = home(&mut rig);
+    let (_, others) = open_base(&mut rig);
     let client = asked(&mut rig, 4);
     rig.send(client, &auth_response(1, b"bob"));
     token(&mut rig);
@@ -182,7 +182,7 @@ fn a_login_of_several_steps_keeps_a_connection_for_itself() {
 
     rig.lose(lane);
     assert_eq!(rig.clients_to_close(), [client], "its login is gone with its connection");
-    assert_eq!(closed_sets(&rig), [own]);
+    assert_eq!(closed_pools(&rig), [own]);
     rig.finish();
 }
 
@@ -225,7 +225,7 @@ fn a_forgotten_statement_is_prepared_again_on_a_clients_own_connection_behind_a_
 #[test]
 fn a_statement_that_is_another_behind_a_use_is_for_the_client_to_prepare() {
     let mut rig = guarded();
-    let (annas, _) = home(&mut rig);
+    let (annas, _) = open_base(&mut rig);
     let anna = logged_in(&mut rig, annas);
     let (client, lane) = switched(&mut rig);
     rig.send(client, &execute(2, &[5; 16], b"k"));
@@ -245,7 +245,7 @@ fn a_statement_that_is_another_behind_a_use_is_for_the_client_to_prepare() {
 #[test]
 fn a_statement_is_of_the_keyspace_in_which_it_was_asked_for() {
     let mut rig = guarded();
-    let (annas, _) = home(&mut rig);
+    let (annas, _) = open_base(&mut rig);
     let anna = logged_in(&mut rig, annas);
     let own = rig.input(|engine| engine.open_dedicated()).unwrap();
     let lane = rig.lane_of(own, 1, 0).unwrap();
@@ -353,14 +353,14 @@ fn a_client_with_a_connection_for_itself_takes_it_along() {
     rig.lane_of(own, 1, 0).unwrap();
     let client = logged_in(&mut rig, own);
     rig.leave(client);
-    assert_eq!(closed_sets(&rig), [own]);
+    assert_eq!(closed_pools(&rig), [own]);
     rig.finish();
 }
 
 #[test]
 fn schema_agreement_is_asked_on_whatever_lanes_there_are() {
     let mut rig = guarded();
-    let ((bobs, lanes), _) = (home(&mut rig), home(&mut rig));
+    let ((bobs, lanes), _) = (open_base(&mut rig), open_base(&mut rig));
     let bob = logged_in(&mut rig, bobs);
     rig.send(bob, &query(1, "CREATE TABLE ks.t (k int PRIMARY KEY)"));
     let (lane, request) = rig.request();

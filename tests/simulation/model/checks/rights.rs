@@ -86,8 +86,8 @@ impl World {
             return Err(format!("{} rows for {text}", rows.len()));
         }
         for row in &rows {
-            let told = [("rpc_address", &PROXY.0[..]), ("host_id", &FACADE_ID[..])];
-            for (name, own) in told {
+            let shown = [("rpc_address", &PROXY.0[..]), ("host_id", &FACADE_ID[..])];
+            for (name, own) in shown {
                 if row.get(name).is_some_and(|cell| cell != own) {
                     return Err(format!("{name} is {:02x?}", row.get(name)));
                 }

@@ -1,4 +1,6 @@
 //! Cuts a CQL statement into words, names, numbers and bind markers.
+//!
+//! Its own, like all of this kit: a judge that shared code with a subject would share its mistakes.
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Tok {

@@ -39,7 +39,7 @@ fn the_shard_aware_port_takes_the_source_port_and_the_plain_port_does_not() {
 }
 
 #[test]
-fn behind_nat_the_shard_aware_port_lands_anywhere() {
+fn the_shard_aware_port_behind_nat_leads_to_any_shard() {
     let mut cluster = cluster(|options| options.nat = true);
     let landings: Vec<u16> = (0..32)
         .map(|_| {

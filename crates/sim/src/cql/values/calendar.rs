@@ -17,19 +17,6 @@ pub(crate) fn parse_date(text: &str) -> Option<i64> {
     Some(i64::from(date.to_julian_day() - EPOCH_JULIAN))
 }
 
-/// `YYYY-MM-DD`; the number of days when the year has more than six digits.
-pub(crate) fn date_text(days: i64) -> String {
-    let julian =
-        days.checked_add(i64::from(EPOCH_JULIAN)).and_then(|days| i32::try_from(days).ok());
-    match julian.and_then(|julian| Date::from_julian_day(julian).ok()) {
-        Some(date) => {
-            let (year, month, day) = date.to_calendar_date();
-            format!("{year:04}-{:02}-{day:02}", u8::from(month))
-        }
-        None => days.to_string(),
-    }
-}
-
 /// Nanoseconds since midnight of `hh:mm[:ss[.fffffffff]]`.
 pub(crate) fn parse_time(text: &str) -> Option<i64> {
     let (clock, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -44,13 +31,6 @@ pub(crate) fn parse_time(text: &str) -> Option<i64> {
     let nanos = format!("{fraction:0<9}").parse::<u32>().ok()?;
     let time = Time::from_hms_nano(hours, minutes, seconds, nanos).ok()?;
     i64::try_from(time.duration_since(Time::MIDNIGHT).whole_nanoseconds()).ok()
-}
-
-/// `hh:mm:ss.nnnnnnnnn`.
-pub(crate) fn time_text(nanos: i64) -> String {
-    let seconds = nanos / 1_000_000_000;
-    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    format!("{hours:02}:{minutes:02}:{:02}.{:09}", seconds % 60, nanos % 1_000_000_000)
 }
 
 /// Milliseconds since 1970 of a date with or without time and zone; no zone means UTC.
@@ -88,29 +68,23 @@ fn zone_minutes(zone: &str) -> Option<i64> {
     Some(if sign == "-" { -total } else { total })
 }
 
-/// `YYYY-MM-DD hh:mm:ss.mmmZ`, as the server writes a timestamp in JSON.
-pub(crate) fn timestamp_text(millis: i64) -> String {
-    let day = millis.div_euclid(MILLIS_A_DAY);
-    let clock = time_text(millis.rem_euclid(MILLIS_A_DAY) * 1_000_000);
-    format!("{} {}Z", date_text(day), clock.get(..12).unwrap_or(&clock))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cql::values::text::{date, timestamp};
 
     #[test]
     fn dates_round_trip() {
         for (text, days) in [("1970-01-01", 0), ("2000-02-29", 11_016), ("1969-12-31", -1)] {
             assert_eq!(parse_date(text), Some(days));
-            assert_eq!(date_text(days), text);
+            assert_eq!(date(days), text);
         }
         for wrong in ["2000-13-01", "2001-02-29", "2000-01", "2000-01-32", ""] {
             assert_eq!(parse_date(wrong), None, "{wrong}");
         }
         assert_eq!(parse_date("-0044-03-15"), Some(-735_525));
-        assert_eq!(date_text(-735_525), "-044-03-15");
-        assert_eq!(date_text(1 << 31), "2147483648");
+        assert_eq!(date(-735_525), "-044-03-15");
+        assert_eq!(date(1 << 31), "2147483648");
     }
 
     #[test]
@@ -120,6 +94,6 @@ mod tests {
         assert_eq!(parse_timestamp("1970-01-01T00:00:01.5Z"), Some(1500));
         assert_eq!(parse_timestamp("1234"), Some(1234));
         assert_eq!(parse_timestamp("yesterday"), None);
-        assert_eq!(timestamp_text(1500), "1970-01-01 00:00:01.500Z");
+        assert_eq!(timestamp(1500), "1970-01-01 00:00:01.500Z");
     }
 }

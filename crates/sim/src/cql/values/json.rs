@@ -1,126 +1,26 @@
 //! Values as JSON, for `toJson()` and `SELECT JSON`; JSON as terms, for `INSERT JSON`.
 
 use serde_json::Value as Json;
-use uuid::Uuid;
 
 use crate::cql::ast::Term;
-use crate::cql::values::calendar;
-use crate::cql::values::duration;
-use crate::cql::values::elements;
-use crate::cql::values::varint;
 use cql::values::column_type::ColumnType;
+use cql::values::json::put_cell;
+use cql::values::text as scalars;
 
 /// The JSON of a value; null when absent.
 pub(crate) fn text(column_type: &ColumnType, value: Option<&[u8]>) -> String {
-    let Some(value) = value else {
-        return "null".to_owned();
-    };
-    match column_type {
-        ColumnType::List(element) | ColumnType::Set(element) => {
-            let parts = elements::split(value, 1).unwrap_or_default();
-            let parts: Vec<String> = parts.into_iter().map(|p| text(element, Some(p))).collect();
-            format!("[{}]", parts.join(", "))
-        }
-        ColumnType::Map(key, element) => {
-            let parts = elements::split(value, 2).unwrap_or_default();
-            let pairs: Vec<String> = parts
-                .chunks_exact(2)
-                .filter_map(|pair| {
-                    let name = plain(key, pair.first()?);
-                    Some(format!("{}: {}", quote(&name), text(element, pair.last().copied())))
-                })
-                .collect();
-            format!("{{{}}}", pairs.join(", "))
-        }
-        ColumnType::Tuple(types) => {
-            let fields = elements::split_fields(value).unwrap_or_default();
-            let parts: Vec<String> = types
-                .iter()
-                .enumerate()
-                .map(|(at, part)| text(part, fields.get(at).copied().flatten()))
-                .collect();
-            format!("[{}]", parts.join(", "))
-        }
-        ColumnType::Udt { fields: parts, .. } => {
-            let fields = elements::split_fields(value).unwrap_or_default();
-            let pairs: Vec<String> = parts
-                .iter()
-                .enumerate()
-                .map(|(at, (name, part))| {
-                    format!("{}: {}", quote(name), text(part, fields.get(at).copied().flatten()))
-                })
-                .collect();
-            format!("{{{}}}", pairs.join(", "))
-        }
-        ColumnType::Ascii
-        | ColumnType::Varchar
-        | ColumnType::Blob
-        | ColumnType::Uuid
-        | ColumnType::Timeuuid
-        | ColumnType::Inet
-        | ColumnType::Timestamp
-        | ColumnType::Date
-        | ColumnType::Time
-        | ColumnType::Duration
-        | ColumnType::Custom(_) => quote(&plain(column_type, value)),
-        ColumnType::Bigint
-        | ColumnType::Boolean
-        | ColumnType::Counter
-        | ColumnType::Decimal
-        | ColumnType::Double
-        | ColumnType::Float
-        | ColumnType::Int
-        | ColumnType::Varint
-        | ColumnType::Smallint
-        | ColumnType::Tinyint => match value.is_empty() {
-            true => "\"\"".to_owned(),
-            false => plain(column_type, value),
-        },
-    }
+    let mut out = String::new();
+    put_cell(&mut out, column_type, value);
+    out
 }
 
 /// A scalar as text, without quotes; also what CAST to text gives.
 pub(crate) fn plain(column_type: &ColumnType, value: &[u8]) -> String {
-    let i64_of = || <[u8; 8]>::try_from(value).map(i64::from_be_bytes).unwrap_or_default();
-    match column_type {
-        ColumnType::Ascii | ColumnType::Varchar | ColumnType::Custom(_) => {
-            String::from_utf8_lossy(value).into_owned()
+    match value.is_empty() {
+        true => String::new(),
+        false => {
+            scalars::scalar(column_type, value).unwrap_or_else(|| text(column_type, Some(value)))
         }
-        ColumnType::Bigint | ColumnType::Counter => i64_of().to_string(),
-        ColumnType::Int | ColumnType::Smallint | ColumnType::Tinyint | ColumnType::Varint => {
-            varint::decode(value)
-        }
-        ColumnType::Decimal => varint::decode_decimal(value).unwrap_or_default(),
-        ColumnType::Double => {
-            let double = <[u8; 8]>::try_from(value).map(f64::from_be_bytes).unwrap_or_default();
-            double.to_string()
-        }
-        ColumnType::Float => {
-            let float = <[u8; 4]>::try_from(value).map(f32::from_be_bytes).unwrap_or_default();
-            float.to_string()
-        }
-        ColumnType::Boolean => (value.first() == Some(&1)).to_string(),
-        ColumnType::Blob => format!("0x{}", hex::encode(value)),
-        ColumnType::Uuid | ColumnType::Timeuuid => {
-            Uuid::from_slice(value).map(|uuid| uuid.to_string()).unwrap_or_default()
-        }
-        ColumnType::Inet => match (<[u8; 4]>::try_from(value), <[u8; 16]>::try_from(value)) {
-            (Ok(v4), _) => std::net::Ipv4Addr::from(v4).to_string(),
-            (_, Ok(v6)) => std::net::Ipv6Addr::from(v6).to_string(),
-            _ => String::new(),
-        },
-        ColumnType::Timestamp => calendar::timestamp_text(i64_of()),
-        ColumnType::Date => {
-            let raw = <[u8; 4]>::try_from(value).map(u32::from_be_bytes).unwrap_or_default();
-            calendar::date_text(i64::from(raw) - (1 << 31))
-        }
-        ColumnType::Time => calendar::time_text(i64_of()),
-        ColumnType::Duration => duration::decode(value).map(duration::text).unwrap_or_default(),
-        ColumnType::List(_)
-        | ColumnType::Map(..)
-        | ColumnType::Set(_)
-        | ColumnType::Udt { .. }
-        | ColumnType::Tuple(_) => text(column_type, Some(value)),
     }
 }
 

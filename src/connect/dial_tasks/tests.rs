@@ -41,7 +41,7 @@ async fn a_node_has_one_lane_where_that_is_all_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn behind_nat_the_plain_port_still_covers_every_shard() {
+async fn the_plain_port_behind_nat_still_covers_every_shard() {
     let node = FakeNode::start("127.0.62.22", 4).await;
     node.nat.store(true, Ordering::Relaxed);
     let mut worker = at_node(&node);
@@ -181,7 +181,7 @@ async fn a_node_that_is_left_is_dialled_no_more() {
 }
 
 #[tokio::test]
-async fn behind_nat_proxy_headers_open_each_shard_once_and_nothing_in_excess() {
+async fn proxy_headers_behind_nat_open_each_shard_once_and_nothing_in_excess() {
     let cluster = ClusterOptions {
         address: "127.0.64.102".parse().unwrap(),
         port: 0,
