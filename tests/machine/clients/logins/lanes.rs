@@ -272,18 +272,18 @@ fn prepare_qualified(rig: &mut Rig, client: ClientKey, lane: Option<LaneKey>) {
         Some(lane) => (lane, rig.requests(lane).remove(0)),
         None => rig.request(),
     };
-    rig.result(lane, asked.stream(), &prepared(&[5; 16], 0, ("tab", "t"), b"columns"));
+    rig.result(lane, asked.stream(), &prepared(&[5; 16], 0, "tab.t", b"columns"));
     assert_eq!(rig.answer(client).opcode(), Opcode::Result);
 }
 
 #[test]
 fn a_statement_stays_of_no_keyspace_when_it_is_prepared_on_a_connection_in_one() {
     let mut rig = guarded();
-    let (annas, _) = home(&mut rig);
+    let (annas, _) = open_base(&mut rig);
     let anna = logged_in(&mut rig, annas);
     prepare_qualified(&mut rig, anna, None);
     for (lane, asked) in rig.all_requests() {
-        rig.result(lane, asked.stream(), &prepared(&[5; 16], 0, ("tab", "t"), b"columns"));
+        rig.result(lane, asked.stream(), &prepared(&[5; 16], 0, "tab.t", b"columns"));
     }
     let (client, lane) = switched(&mut rig);
     prepare_qualified(&mut rig, client, Some(lane));
@@ -298,7 +298,7 @@ fn a_statement_stays_of_no_keyspace_when_it_is_prepared_on_a_connection_in_one()
 #[test]
 fn a_statement_that_was_prepared_on_a_clients_own_connection_is_spread_for_the_next() {
     let mut rig = guarded();
-    let (annas, _) = home(&mut rig);
+    let (annas, _) = open_base(&mut rig);
     let (client, lane) = switched(&mut rig);
     prepare_qualified(&mut rig, client, Some(lane));
     assert!(rig.all_requests().is_empty(), "it is on one node");
