@@ -37,6 +37,9 @@ use cql::statement::name::quoted;
 /// fail without any. It is the oldest that nodes with protocol 4 have.
 const CQL_VERSION_MIN: &str = "3.3.1";
 
+/// Longest `USE` that is taken, bytes: a name, and what a driver may send with any statement.
+const USE_BYTES_MAX: usize = 16 << 10;
+
 /// What the engine answers itself.
 #[derive(Debug, Default)]
 pub(crate) struct LocalAnswers {
@@ -88,6 +91,10 @@ impl LocalAnswers {
             StatementText::Local(select) => {
                 let asked = Selected { select: &select, parameters: &query.parameters };
                 return self.answer_select(core, answered, asked, shown);
+            }
+            // It may wait for a connection for long.
+            StatementText::Use(_) if request.frame.len() > USE_BYTES_MAX => {
+                answered.refuse(core, &Refusal::more_than_use());
             }
             StatementText::Use(keyspace) => return Local::Use(keyspace, request.frame.to_vec()),
             StatementText::Refused(why) => answered.refuse(core, &why),
