@@ -309,7 +309,8 @@ impl World {
                 | Action::ResumeClient(_)
                 | Action::ToOtherWorkers(_)
                 | Action::RefreshTopology
-                | Action::CollectConsole(_) => {}
+                | Action::CollectConsole(_)
+                | Action::BoundMet { .. } => {}
             }
         }
     }

@@ -71,6 +71,15 @@ pub enum Action {
     ReadTable(TableRequest),
     /// Collect the rows of a table of the console from all workers, and report by `on_console`.
     CollectConsole(ConsoleTable),
+    /// Log that the bound of a setting was met, and something refused for it.
+    BoundMet {
+        /// The setting's key.
+        setting: &'static str,
+        /// Its value, in its own unit.
+        value: u64,
+        /// Times that it was met since the last line.
+        left_out: u64,
+    },
 }
 
 /// What is to be read of one table.

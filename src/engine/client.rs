@@ -71,6 +71,9 @@ pub struct Client {
     pub held: Vec<u8>,
     /// Bytes at the front of `held` that are done.
     pub held_done: usize,
+    /// Bytes of its requests that wait neither on a lane nor in `held`: for a trace, or until their
+    /// statement is prepared again.
+    pub aside: usize,
     /// Whether it is on the list of clients with something to send.
     pub touched: bool,
     /// Whether the shell must not read it.
@@ -185,6 +188,7 @@ impl Client {
             in_flight_max: in_flight_max(ANSWER_LEN_FIRST, limits.client_answer_bytes_max),
             held: Vec::new(),
             held_done: 0,
+            aside: 0,
             touched: false,
             paused: false,
             waits_for_memory: false,

@@ -1,5 +1,6 @@
 //! Statements that were prepared here, by id: soft state, bounded by bytes.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -25,8 +26,15 @@ pub(crate) enum LocalStatement {
 /// Statements that were prepared here.
 #[derive(Debug, Default)]
 pub(crate) struct LocalStatements {
-    by_id: HashMap<[u8; ID_LEN], Arc<LocalStatement>>,
+    by_id: HashMap<[u8; ID_LEN], Kept>,
     bytes: usize,
+}
+
+#[derive(Debug)]
+struct Kept {
+    statement: Arc<LocalStatement>,
+    /// Whether it was run, or prepared again, since there was no room last.
+    is_used: Cell<bool>,
 }
 
 impl LocalStatement {
@@ -42,24 +50,36 @@ impl LocalStatement {
 }
 
 impl LocalStatements {
-    /// Keeps a statement. When there is no room all others are forgotten: their drivers prepare
-    /// them again when they get UNPREPARED.
+    /// Keeps a statement. When there is no room those are forgotten that nothing has used since that was so
+    /// last: their drivers prepare them again when they get UNPREPARED.
     pub(crate) fn insert(&mut self, id: [u8; ID_LEN], statement: LocalStatement) {
         let weight = statement.weight();
         if self.bytes + weight > BYTES_MAX {
-            self.by_id.clear();
-            self.bytes = 0;
+            self.make_room();
         }
         self.bytes += weight;
-        if let Some(before) = self.by_id.insert(id, Arc::new(statement)) {
-            self.bytes -= before.weight();
+        let (statement, is_used) = (Arc::new(statement), Cell::new(self.by_id.contains_key(&id)));
+        if let Some(before) = self.by_id.insert(id, Kept { statement, is_used }) {
+            self.bytes -= before.statement.weight();
+        }
+    }
+
+    /// Forgets what was not used; all of it where that leaves less than half of the room.
+    fn make_room(&mut self) {
+        self.by_id.retain(|_, kept| kept.is_used.replace(false));
+        self.bytes = self.by_id.values().map(|kept| kept.statement.weight()).sum();
+        if self.bytes > BYTES_MAX / 2 {
+            self.by_id.clear();
+            self.bytes = 0;
         }
     }
 
     /// The statement of an id.
     #[must_use]
     pub(crate) fn get(&self, id: &[u8]) -> Option<Arc<LocalStatement>> {
-        self.by_id.get(id).cloned()
+        let kept = self.by_id.get(id)?;
+        kept.is_used.set(true);
+        Some(Arc::clone(&kept.statement))
     }
 
     /// The number of statements.
@@ -107,6 +127,21 @@ mod tests {
             assert!(statements.get(&[number; ID_LEN]).is_some(), "the newest is kept");
         }
         assert!((1..100).contains(&statements.len()));
+    }
+
+    #[test]
+    fn statements_in_use_stay_however_many_large_ones_others_prepare() {
+        let mut statements = LocalStatements::default();
+        let used = [255; ID_LEN];
+        statements.insert(used, keyspace(10));
+        for number in 0..100_u8 {
+            statements.insert([number; ID_LEN], keyspace(60_000));
+            assert!(statements.get(&used).is_some(), "after {number} others");
+        }
+        for number in 0..100_u8 {
+            statements.insert([number; ID_LEN], keyspace(60_000));
+        }
+        assert!(statements.get(&used).is_none(), "what is used no more is forgotten");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! TLS towards clients.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustls::Error;
@@ -10,15 +10,20 @@ use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::SingleCertAndKey;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use crate::connect::tls::tls_hint::library_error;
+use crate::listen::tls_places::{TlsPlace, TlsPlaces};
+use crate::platform::clock;
+use crate::platform::log_throttle::LogThrottle;
 use crate::sockets::transport::{Transport, below_tls};
 use crate::tls::error::{Fault, TlsError, TlsPart};
 use crate::tls::files::{Material, TlsFiles, provider};
 use crate::tls::rotated::Rotated;
+
+/// The key of the setting that bounds handshakes.
+pub(crate) const HANDSHAKES_MAX: &str = "bind_tls.handshakes_max";
 
 /// TLS towards clients; it is off without a certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -46,7 +51,8 @@ pub struct ClientTls {
     /// How handshakes ended.
     pub stats: ClientTlsStats,
     handshake_timeout_ms: u64,
-    permits: Arc<Semaphore>,
+    places: Arc<TlsPlaces>,
+    lines: RwLock<LogThrottle>,
 }
 
 /// Counts handshakes by how they ended. Any thread may count and read.
@@ -85,26 +91,55 @@ impl ClientTls {
             rotated,
             stats: ClientTlsStats::default(),
             handshake_timeout_ms: settings.handshake_timeout_ms,
-            permits: Arc::new(Semaphore::new(settings.handshakes_max)),
+            places: TlsPlaces::new(settings.handshakes_max),
+            lines: RwLock::default(),
         }))
     }
 
-    /// The right to start a handshake; `None` when too many run. Hold it until the handshake is over.
+    /// The right to start a handshake; `None` when too many have just begun. Hold it until the handshake is
+    /// over.
     #[must_use]
-    pub fn enter(&self) -> Option<OwnedSemaphorePermit> {
-        let permit = Arc::clone(&self.permits).try_acquire_owned().ok();
-        if permit.is_none() {
-            count(&self.stats.too_many);
+    pub(crate) fn enter(&self) -> Option<TlsPlace> {
+        let place = self.places.take(clock::now_us());
+        if place.is_none() {
+            self.on_too_many();
         }
-        permit
+        place
+    }
+
+    /// One client finds no place, or gives its own to another. It has no ERROR to read before the end of its
+    /// handshake.
+    fn on_too_many(&self) {
+        count(&self.stats.too_many);
+        let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left_out) = lines.next(clock::now_us()) {
+            let (setting, value) = (HANDSHAKES_MAX, self.places.max());
+            tracing::warn!(
+                setting,
+                value,
+                left_out,
+                "a bound was met: what is beyond it is refused"
+            );
+        }
     }
 
     /// The TLS handshake with a client; `None` when it failed. That is counted, and logged at level
     /// debug alone: any client can fail here, as often as it likes.
-    pub async fn accept(&self, stream: TcpStream) -> Option<Transport> {
+    pub(crate) async fn accept(
+        &self,
+        stream: TcpStream,
+        place: &mut TlsPlace,
+    ) -> Option<Transport> {
         let handshake = TlsAcceptor::from(self.rotated.get()).accept(below_tls(stream));
         let limit = Duration::from_millis(self.handshake_timeout_ms);
-        match timeout(limit, handshake).await {
+        let ended = tokio::select! {
+            ended = timeout(limit, handshake) => ended,
+            () = place.gives_way() => {
+                self.on_too_many();
+                return None;
+            }
+        };
+        match ended {
             Ok(Ok(stream)) => {
                 count(&self.stats.done);
                 Some(Transport::Tls(Box::new(TlsStream::Server(stream))))

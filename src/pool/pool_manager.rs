@@ -230,7 +230,8 @@ impl PoolManager {
             | Action::ToOtherWorkers(_)
             | Action::RefreshTopology
             | Action::ReadTable(_)
-            | Action::CollectConsole(_)) => return Some(other),
+            | Action::CollectConsole(_)
+            | Action::BoundMet { .. }) => return Some(other),
         }
         None
     }

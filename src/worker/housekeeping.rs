@@ -155,6 +155,14 @@ impl Reactor {
                     self.engine.on_console(table, None);
                 }
             }
+            Action::BoundMet { setting, value, left_out } => {
+                tracing::warn!(
+                    setting,
+                    value,
+                    left_out,
+                    "a bound was met: what is beyond it is refused"
+                );
+            }
             Action::OpenPool { .. }
             | Action::ClosePool(_)
             | Action::LogIn { .. }

@@ -303,6 +303,7 @@ impl World {
                 | Action::RefreshTopology
                 | Action::ReadTable(_)
                 | Action::CollectConsole(_)
+                | Action::BoundMet { .. }
                 | Action::LogIn { .. } => {}
             }
         }

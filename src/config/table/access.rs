@@ -5,6 +5,7 @@ use rustls::pki_types::ServerName;
 use crate::config::setting::{Flag, Form, Number, Reload, Setting, SettingKind, keep};
 use crate::config::settings::AuthMode;
 use crate::config::table::group::Group;
+use crate::listen::client_tls::HANDSHAKES_MAX;
 
 const PEM: &str = "the path of a PEM file";
 
@@ -185,7 +186,7 @@ pub(super) const BIND_TLS: Group = Group {
             ..Setting::PLAIN
         },
         Setting {
-            key: "bind_tls.handshakes_max",
+            key: HANDSHAKES_MAX,
             kind: SettingKind::Number {
                 min: 1,
                 max: 100_000,
@@ -193,8 +194,10 @@ pub(super) const BIND_TLS: Group = Group {
             },
             reload: Reload::Restart,
             what: "Handshakes of clients that may run at the same time, in the whole process",
-            why: "A handshake costs CPU, and anyone who reaches the port can ask for one. A client \
-                  that comes when so many run is closed and counted.",
+            why: "A handshake costs CPU, and anyone who reaches the port can ask for one. Where \
+                  so many run, the one that has run for longest gives way to another client, after a \
+                  tenth of a second at least, and is closed and counted; so is a client that comes \
+                  when all have just begun.",
             ..Setting::PLAIN
         },
     ],

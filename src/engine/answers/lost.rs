@@ -68,16 +68,22 @@ pub(crate) fn on_lost(core: &mut Core, features: &mut Features, lost: Lost) {
         }
         return;
     }
-    let may = !pending.frame.is_empty()
-        && ((unsent && pending.resent < RESENT_MAX)
-            || (pending.is_read
-                && pending.resent == 0
-                && features.retry_budgets.pay_for_lost(core)));
-    if may {
+    let is_kept = !pending.frame.is_empty();
+    let is_unsent = is_kept && unsent && pending.resent < RESENT_MAX;
+    let is_repeated = !is_unsent && is_kept && pending.is_read && pending.resent == 0;
+    if is_unsent || is_repeated && features.retry_budgets.pay_for_lost(core) {
         core.todo.push_back(Todo::RouteAgain { pool, pending, avoided: None });
     } else if unsent {
         let text = "shardlane lost the connection before it had sent the request";
         core.give_up(pending, ErrorCode::OVERLOADED, text);
+    } else if is_repeated {
+        let (key, percent) = (KEYS.retry_percent, core.settings.limits.retry_percent);
+        let text = format!(
+            "shardlane lost the connection to the coordinator, and has sent as many reads again as it \
+             may: {percent} of 100, which is {key}"
+        );
+        core.meets(key, u64::from(percent));
+        core.give_up_sent(pending, &text);
     } else {
         core.give_up_sent(pending, "shardlane lost the connection to the coordinator");
     }
@@ -109,11 +115,15 @@ pub(crate) fn expire_lane(core: &mut Core, features: &mut Features, key: LaneKey
     let taken: Vec<(StreamId, Pending)> = late.into_iter().filter_map(take).collect();
     lane.retained_bytes -= taken.iter().map(|(_, p)| p.frame.len()).sum::<usize>();
     let has_too_many = lane.ids.orphaned() > usize::try_from(limits.lane_orphans_max).unwrap_or(0);
-    if has_too_many && lane.life == LaneLife::Open {
+    let is_left = has_too_many && lane.life == LaneLife::Open;
+    if is_left {
         lane.life = LaneLife::Draining;
     }
     if lane.is_done() {
         core.actions.push_back(Action::CloseLane(key));
+    }
+    if is_left {
+        core.meets(KEYS.lane_orphans_max, u64::from(limits.lane_orphans_max));
     }
     for (id, late) in taken {
         core.tally.timeouts += 1;
@@ -128,6 +138,7 @@ pub(crate) fn expire_lane(core: &mut Core, features: &mut Features, key: LaneKey
                 let text = format!(
                     "shardlane got no answer from the coordinator within {ms} ms, which is {key}"
                 );
+                core.meets(key, ms);
                 core.give_up_sent(late, &text);
             }
         }

@@ -10,6 +10,7 @@ use crate::engine::action::{Action, Output, TableFact, TableRequest};
 use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::collected::Collected;
 use crate::engine::core::memory::Memory;
+use crate::engine::core::met_bounds::MetBounds;
 use crate::engine::core::pool_lanes::{PoolLanes, Preference};
 use crate::engine::core::pools::Pools;
 use crate::engine::core::slow_requests::SlowRequests;
@@ -42,6 +43,7 @@ pub(crate) struct Core {
     pub(crate) router: Router,
     pub(crate) tally: Tally,
     pub(crate) memory: Memory,
+    pub(crate) met_bounds: MetBounds,
     /// Statements that were prepared here.
     pub(crate) local_statements: LocalStatements,
     pub(crate) now_us: u64,
@@ -80,6 +82,7 @@ impl Core {
             router: Router::new(catalog, tablets, Arc::clone(&snapshot)),
             tally: Tally::default(),
             memory: Memory::default(),
+            met_bounds: MetBounds::default(),
             local_statements: LocalStatements::default(),
             now_us: 0,
             has_console: false,

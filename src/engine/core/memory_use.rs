@@ -1,6 +1,6 @@
 //! What a worker holds for its clients and lanes, measured, and the marks that it is compared with.
 
-use crate::engine::client::Client;
+use crate::engine::client::{Client, ClientKey};
 use crate::engine::core::core::Core;
 use crate::engine::core::memory::Marks;
 use crate::engine::limits::{KEYS, Limits};
@@ -60,7 +60,23 @@ impl Core {
         let lanes: usize = self.lanes.iter().map(|(_, lane)| held_by_lane(lane)).sum();
         let tablets = self.router.tablets.memory_bytes();
         let statements = self.router.catalog.bytes() + self.local_statements.bytes();
-        clients + lanes + tablets + statements
+        let texts = self.router.shapes.bytes() + self.pools.waiting_bytes();
+        clients + lanes + tablets + statements + texts
+    }
+
+    /// A client's request of so many bytes is kept until something else is there.
+    pub(crate) fn lay_aside(&mut self, client: ClientKey, bytes: usize) {
+        if let Some(entry) = self.clients.get_mut(client) {
+            entry.aside += bytes;
+            self.memory.bring(bytes);
+        }
+    }
+
+    /// It goes on.
+    pub(crate) fn take_back(&mut self, client: ClientKey, bytes: usize) {
+        if let Some(entry) = self.clients.get_mut(client) {
+            entry.aside = entry.aside.saturating_sub(bytes);
+        }
     }
 
     /// Whether `count` more bytes of a large request have room. What is beyond the mark at which new clients
@@ -87,7 +103,7 @@ impl Limits {
 pub(crate) fn held_for(client: &Client) -> usize {
     let waiting = client.switching.as_ref().map_or(0, Vec::capacity);
     let login = client.login.as_deref().map_or(0, |login| login.token_len);
-    let held = client.held.capacity();
+    let held = client.held.capacity() + client.aside + client.payloads.memory_len();
     CLIENT_BYTES + client.session.memory_len() + waiting + login + held
 }
 

@@ -5,9 +5,11 @@ pub(crate) mod console_access;
 #[expect(clippy::module_inception, reason = "a folder and its first noun share a name")]
 pub(crate) mod core;
 pub(crate) mod lane_life;
+pub(crate) mod meets;
 pub(crate) mod memory;
 pub(crate) mod memory_use;
 pub(crate) mod message;
+pub(crate) mod met_bounds;
 pub(crate) mod pool_lanes;
 pub(crate) mod pools;
 pub(crate) mod reply;

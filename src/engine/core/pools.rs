@@ -268,6 +268,11 @@ impl Pools {
         Some(waiting)
     }
 
+    /// Bytes of the `USE` requests that wait for a lane.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.pools.iter().flat_map(|pool| &pool.waiting).map(|it| it.frame.capacity()).sum()
+    }
+
     /// Keyspaces in use by clients of one base pool.
     pub(crate) fn keyspaces_in_use(&self, base: PoolId) -> usize {
         let own = |pool: &&Pool| !pool.closed && pool.base == base && pool.keyspace.is_some();

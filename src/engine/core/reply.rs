@@ -8,6 +8,7 @@ use crate::engine::action::Action;
 use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::core::Core;
 use crate::engine::core::todo::Todo;
+use crate::engine::limits::KEYS;
 use crate::engine::pending::{Loss, Pending, Purpose, RequestOrigin};
 use crate::engine::view::tally::{Outcome, RequestKind};
 use crate::session::session::Phase;
@@ -313,6 +314,8 @@ impl Core {
             // What follows must not be taken for the rest of a frame of which only a part was sent.
             entry.session.discard_unsent();
             self.tally.clients_evicted += 1;
+            let max = u64::try_from(backlog_max).unwrap_or(u64::MAX);
+            self.meets(KEYS.client_backlog_bytes_max, max);
             self.actions.push_back(Action::CloseClient(client));
         }
         self.clients.get(client).is_some_and(|entry| entry.disconnected)

@@ -280,6 +280,7 @@ impl Agreement {
                          {key}; some may not know this change yet"
                     );
                     prefix::add_warning(frame, &text);
+                    core.meets(key, ms);
                 }
                 What::Event(_) => {}
                 What::Reading => self.shown.on_disagreement(),

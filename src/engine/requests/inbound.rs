@@ -174,7 +174,8 @@ fn serve_packed(
         Err(error) => {
             // Here the frame's end is known: it is its contents that are too long.
             if !error.is_fatal() || matches!(error, WireError::BodyTooLong { .. }) {
-                return core.refuse(from, kind, error.code(), &explained(core, &error));
+                let text = explained(core, &error);
+                return core.refuse(from, kind, error.code(), &text);
             }
             core.tally.on_ended(kind, Outcome::Refused);
             break_off(core, client, &error);
@@ -356,11 +357,12 @@ fn allows_more(core: &Core, chunk: &mut ClientChunk<'_>, error: &WireError) -> b
 
 /// The text of an ERROR about a client's bytes. It names the server that set the limit, and the
 /// setting.
-fn explained(core: &Core, error: &WireError) -> String {
+fn explained(core: &mut Core, error: &WireError) -> String {
     let &WireError::BodyTooLong { len_max, .. } = error else { return error.to_string() };
     if len_max < core.settings.limits.frame_body_bytes_max {
         format!("{error} for clients that have not logged in to shardlane")
     } else {
+        core.meets(KEYS.frame_body_bytes_max, u64::from(len_max));
         format!("{error}, which is {} of shardlane", KEYS.frame_body_bytes_max)
     }
 }
@@ -379,7 +381,8 @@ fn skips(core: &mut Core, chunk: &mut ClientChunk<'_>, error: &WireError) -> boo
     let kind = Opcode::from_byte(header.opcode).map_or(RequestKind::Session, RequestKind::of);
     core.tally.on_received(kind);
     let from = ClientStream { client, stream: header.stream };
-    core.refuse(from, kind, error.code(), &explained(core, error));
+    let text = explained(core, error);
+    core.refuse(from, kind, error.code(), &text);
     true
 }
 

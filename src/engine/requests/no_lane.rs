@@ -23,11 +23,16 @@ pub(crate) fn answer(core: &mut Core, outgoing: &Outgoing) {
     let text: Cow<'_, str> = if core.pools.lane_map(outgoing.base).live().is_empty() {
         "shardlane has no connection to any node of the cluster".into()
     } else if !core.stalled_nodes.is_empty() {
-        "every connection of shardlane that could take this is stalled, full or closing: some \
-         nodes neither take nor send bytes"
-            .into()
+        let (key, ms) = (KEYS.lane_stall_us, core.settings.limits.lane_stall_us / 1000);
+        core.meets(key, ms);
+        format!(
+            "every connection of shardlane that could take this is stalled, full or closing: some \
+             nodes have neither taken nor sent bytes for {ms} ms, which is {key}"
+        )
+        .into()
     } else {
         let (key, max) = (KEYS.lane_streams_max, core.settings.limits.lane_streams_max);
+        core.meets(key, u64::from(max));
         format!(
             "every connection of shardlane to the cluster is full ({max} requests, see {key}) or \
              closing"

@@ -1,9 +1,10 @@
 //! Requests that came compressed or with a custom payload, made plain.
 
-use crate::engine::client::{ClientKey, ClientStream};
+use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::core::Core;
 use crate::engine::core::memory::COPIES;
 use crate::engine::payloads;
+use crate::engine::pending::RequestOrigin;
 use cql::error::WireError;
 use cql::header::{FLAG_COMPRESSED, FLAG_PAYLOAD, FLAG_TRACING, HEADER_LEN, Header};
 use cql::opcode::Opcode;
@@ -39,6 +40,7 @@ pub(crate) fn make_room(
     let plain_len = plain_len(core, client, header, frame);
     if plain_len > UNASKED_BYTES_MAX && !core.has_memory_for(plain_len * COPIES) {
         core.tally.memory_refusals += 1;
+        core.meets_memory();
         let what = "a compressed request of this length";
         return Err(core.settings.limits.memory_refusal(what));
     }
@@ -66,8 +68,33 @@ pub(crate) fn keep_payload(
     if client.payloads.keep(from.stream, payload) {
         return Ok(());
     }
-    let max = payloads::BYTES_MAX;
-    Err(format!("shardlane takes {max} bytes of custom payloads of a client's requests in flight"))
+    forget_answered(core, from.client);
+    let client = core.clients.get_mut(from.client);
+    if client.is_some_and(|client| client.payloads.keep(from.stream, payload)) {
+        return Ok(());
+    }
+    let (bytes, count) = (payloads::BYTES_MAX, payloads::COUNT_MAX);
+    Err(format!(
+        "shardlane takes {bytes} bytes and {count} custom payloads of a client's requests in flight"
+    ))
+}
+
+/// Makes room for a client's payloads: an answer that goes out leaves its request's behind, so that nothing
+/// is looked up for those that have none.
+#[cold]
+fn forget_answered(core: &mut Core, client: ClientKey) {
+    let pending = core.lanes.iter().flat_map(|(_, lane)| lane.ids.waiting());
+    let origins = pending.map(|(_, pending)| pending.origin);
+    let streams = origins.filter_map(|origin| match origin {
+        RequestOrigin::Client { to, .. } => (to.client == client).then_some(to.stream),
+        RequestOrigin::Internal(_) => None,
+    });
+    let streams = streams.collect();
+    // What waits for something else than an answer is on no lane.
+    let waits = |client: &Client| client.aside > 0 || client.switching.is_some();
+    if let Some(entry) = core.clients.get_mut(client).filter(|client| !waits(client)) {
+        entry.payloads.retain(&streams);
+    }
 }
 
 /// Undoes compression and cuts a request's custom payload.

@@ -42,6 +42,8 @@ pub struct Gauges {
     pub shapes: u64,
     /// Bytes that they take.
     pub shapes_bytes: u64,
+    /// Bytes of requests that wait for something else than a lane.
+    pub aside_bytes: u64,
     /// What is held for clients and lanes, bytes.
     pub memory_held: u64,
     /// What the process takes besides, bytes; 0 while memory has no bound.
@@ -64,6 +66,7 @@ impl Gauges {
             catalog_bytes: wide(core.router.catalog.bytes() + local.bytes()),
             shapes: wide(core.router.shapes.len()),
             shapes_bytes: wide(core.router.shapes.bytes()),
+            aside_bytes: core.clients.iter().map(|(_, client)| wide(client.aside)).sum(),
             memory_held: wide(core.memory_held()),
             memory_base: wide(core.memory.other.base),
             ..Self::default()

@@ -18,7 +18,8 @@ async fn listen(ip: &str, tls: &Arc<ClientTls>) -> SocketAddr {
     let tls = Arc::clone(tls);
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        let mut stream = tls.accept(stream).await?;
+        let mut place = tls.enter()?;
+        let mut stream = tls.accept(stream, &mut place).await?;
         let mut bytes = [0; 2];
         stream.read_exact(&mut bytes).await.ok()?;
         stream.write_all(&bytes).await.ok()?;
@@ -125,4 +126,23 @@ fn too_many_handshakes_at_once_are_turned_away() {
     drop(first);
     assert!(tls.enter().is_some());
     assert_eq!(counted(&tls, "too_many"), 1);
+}
+
+#[tokio::test]
+async fn silent_handshakes_give_way_to_others_the_oldest_first() {
+    let (folder, ca) = (Folder::new(), Authority::new("a"));
+    let tls = tls(&folder, &ca, None, 600_000);
+    let mut silent = Vec::new();
+    for _ in 0..2 {
+        silent.push(TcpStream::connect(listen("127.0.62.51", &tls).await).await.unwrap());
+        tokio::time::sleep(Duration::from_millis(120)).await;
+    }
+    for _ in 0..4 {
+        let address = listen("127.0.62.51", &tls).await;
+        come(address, &ca, None).await.unwrap();
+    }
+    assert_eq!(counted(&tls, "done"), 4);
+    let closed = silent[0].read(&mut [0]).await;
+    assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
+    assert_eq!(counted(&tls, "too_many"), 1, "the second silent one keeps its place");
 }

@@ -99,6 +99,8 @@ pub(super) struct Watched {
     pub(super) pool: PoolKey,
     pub(super) due_ms: u64,
     pub(super) running: bool,
+    /// Whether a node has refused it since it was last asked about.
+    pub(super) was_refused: bool,
     /// The node that refused it; another is asked before that is believed.
     pub(super) refused_by: Option<NodeId>,
     /// How often that was asked in vain.
@@ -278,6 +280,7 @@ impl LoginService {
                     pool: watched.pool.clone(),
                     due_ms,
                     running: false,
+                    was_refused: false,
                     refused_by: None,
                     lone_refusals: 0,
                 };

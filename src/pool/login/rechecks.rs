@@ -18,7 +18,14 @@ impl LoginService {
     /// From now on the cluster is asked about a credential that has lanes.
     pub(crate) fn watch(&mut self, base: PoolId, pool: PoolKey, now_ms: u64) {
         let due_ms = self.due_ms(now_ms);
-        let watched = Watched { pool, due_ms, running: false, refused_by: None, lone_refusals: 0 };
+        let watched = Watched {
+            pool,
+            due_ms,
+            running: false,
+            was_refused: false,
+            refused_by: None,
+            lone_refusals: 0,
+        };
         self.watched.insert(base.0, watched);
     }
 
@@ -59,7 +66,7 @@ impl LoginService {
         let all_due: Vec<PoolId> = all_due.map(|(base, _)| PoolId(*base)).collect();
         for base in all_due {
             let Some(watched) = self.watched.get_mut(&base.0) else { continue };
-            watched.running = true;
+            (watched.running, watched.was_refused) = (true, false);
             let mut rest = match watched.refused_by {
                 Some(refused_by) => self.nodes.next_second_opinions(refused_by),
                 None => self.nodes.next(),
@@ -81,12 +88,14 @@ impl LoginService {
     pub(super) fn is_agreed(&mut self, base: PoolId, node: NodeId) -> bool {
         let is_only = self.nodes.is_only(node);
         let Some(watched) = self.watched.get_mut(&base.0) else { return false };
+        watched.was_refused = true;
         let first = *watched.refused_by.get_or_insert(node);
         first != node || is_only
     }
 
     /// All nodes that were asked about a credential again could not say, or it was the one that
-    /// had refused it already.
+    /// had refused it already. Where none could say nothing is known: a node may have stale roles, and
+    /// the network be down since.
     pub(super) fn on_recheck_unknown(&mut self, base: PoolId, now_ms: u64) {
         let (regular, soon) = (self.due_ms(now_ms), now_ms + self.settings.recheck_ms / 4);
         let Some(watched) = self.watched.get_mut(&base.0) else { return };
@@ -94,8 +103,8 @@ impl LoginService {
         watched.due_ms = regular;
         if watched.refused_by.is_some() {
             watched.due_ms = soon;
-            watched.lone_refusals += 1;
-            if watched.lone_refusals >= LONE_REFUSALS {
+            watched.lone_refusals += u32::from(watched.was_refused);
+            if watched.was_refused && watched.lone_refusals >= LONE_REFUSALS {
                 self.ended.push_back(LoginEnd::Revoked(base));
             }
         }

@@ -14,6 +14,9 @@ use crate::topology::table_key::{KeyColumn, TableKey};
 /// Tables whose keys are kept. Beyond that, those that have been here for longest make room.
 const TABLES_MAX: usize = 16_384;
 
+/// Names among them that no table has. Clients may name as many as they like, and those take no place of tables.
+const ABSENT_MAX: usize = 1_024;
+
 /// Heap that they may take together, in bytes.
 const BYTES_MAX: usize = 4 << 20;
 
@@ -39,7 +42,10 @@ type Names = (Arc<str>, Arc<str>);
 pub(crate) struct TableKeys {
     by_keyspace: HashMap<Arc<str>, HashMap<Arc<str>, KnownTable, Hasher>, Hasher>,
     /// Every table that is known, oldest first, with some that were forgotten meanwhile.
-    order: VecDeque<(Names, u64)>,
+    order: VecDeque<Place>,
+    /// The same of names that no table has.
+    absent: VecDeque<Place>,
+    absent_len: usize,
     asked: VecDeque<Asked>,
     /// Tables by keyspace that wait to be asked for, and how often each was asked for in vain.
     waiting: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u32>>,
@@ -59,6 +65,13 @@ pub(crate) struct KnownTable {
     /// Its number; `None` when there is no such table, or no number left.
     pub id: Option<TableId>,
     key: Arc<TableKey>,
+    serial: u64,
+}
+
+/// A table in the order in which keys came.
+#[derive(Clone, Debug)]
+struct Place {
+    names: Names,
     serial: u64,
 }
 
@@ -169,13 +182,15 @@ impl TableKeys {
         self.remove(&names.0, &names.1);
         self.serial += 1;
         self.len += 1;
+        self.absent_len += usize::from(key.is_absent);
         self.bytes += key.weight();
+        let order = if key.is_absent { &mut self.absent } else { &mut self.order };
+        order.push_back(Place { names: names.clone(), serial: self.serial });
         let known = KnownTable { id, key, serial: self.serial };
         self.by_keyspace
             .entry(Arc::clone(&names.0))
             .or_default()
             .insert(Arc::clone(&names.1), known);
-        self.order.push_back((names, self.serial));
         self.make_room();
     }
 
@@ -186,8 +201,7 @@ impl TableKeys {
             None => {
                 let gone = self.by_keyspace.remove(keyspace).unwrap_or_default();
                 for known in gone.values() {
-                    self.len -= 1;
-                    self.bytes -= known.key.weight();
+                    self.on_removed(known);
                 }
             }
         }
@@ -204,40 +218,62 @@ impl TableKeys {
     #[must_use]
     pub(crate) fn part(&self, first: usize, count: usize) -> (Vec<Arc<TableKey>>, Option<usize>) {
         let places = self.order.iter().skip(first).take(count);
-        let known = places.filter_map(|((keyspace, table), serial)| {
-            let known = self.find(keyspace, table)?;
-            (known.serial == *serial).then(|| Arc::clone(&known.key))
-        });
+        let known = places.filter_map(|place| Some(Arc::clone(&self.at(place)?.key)));
         let next = first.saturating_add(count);
         (known.collect(), (next < self.order.len()).then_some(next))
     }
 
     fn remove(&mut self, keyspace: &str, table: &str) {
         let Some(tables) = self.by_keyspace.get_mut(keyspace) else { return };
-        if let Some(known) = tables.remove(table) {
-            self.len -= 1;
-            self.bytes -= known.key.weight();
-        }
+        let known = tables.remove(table);
         if tables.is_empty() {
             self.by_keyspace.remove(keyspace);
         }
+        if let Some(known) = known {
+            self.on_removed(&known);
+        }
+    }
+
+    fn on_removed(&mut self, known: &KnownTable) {
+        self.len -= 1;
+        self.absent_len -= usize::from(known.key.is_absent);
+        self.bytes -= known.key.weight();
     }
 
     fn make_room(&mut self) {
-        while self.len > TABLES_MAX || self.bytes > BYTES_MAX {
-            let Some(((keyspace, table), serial)) = self.order.pop_front() else { return };
-            if self.find(&keyspace, &table).is_some_and(|known| known.serial == serial) {
-                self.remove(&keyspace, &table);
-            }
+        while self.absent_len > ABSENT_MAX
+            && let Some(oldest) = self.absent.pop_front()
+        {
+            self.remove_if_same(&oldest);
+        }
+        while (self.len > TABLES_MAX || self.bytes > BYTES_MAX)
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.remove_if_same(&oldest);
         }
         // Tables that come and go leave entries behind, which are cleared away now and then.
         if self.order.len() > 2 * self.len + ASKED_MAX {
-            let mut order = std::mem::take(&mut self.order);
-            order.retain(|((keyspace, table), serial)| {
-                self.find(keyspace, table).is_some_and(|known| known.serial == *serial)
-            });
-            self.order = order;
+            self.order = self.without_gone(&self.order);
         }
+        if self.absent.len() > 2 * self.absent_len + ASKED_MAX {
+            self.absent = self.without_gone(&self.absent);
+        }
+    }
+
+    fn remove_if_same(&mut self, place: &Place) {
+        if self.at(place).is_some() {
+            self.remove(&place.names.0, &place.names.1);
+        }
+    }
+
+    /// What stands at a place, if it was not forgotten meanwhile.
+    fn at(&self, place: &Place) -> Option<&KnownTable> {
+        let known = self.find(&place.names.0, &place.names.1)?;
+        (known.serial == place.serial).then_some(known)
+    }
+
+    fn without_gone(&self, order: &VecDeque<Place>) -> VecDeque<Place> {
+        order.iter().filter(|place| self.at(place).is_some()).cloned().collect()
     }
 }
 
@@ -362,6 +398,24 @@ mod tests {
         }
         assert!(keys.bytes <= BYTES_MAX && keys.find("ks", "a").is_none());
         assert!(keys.find("ks", "e").is_some());
+    }
+
+    #[test]
+    fn names_that_no_table_has_take_no_place_of_tables() {
+        let mut keys = TableKeys::default();
+        keys.learn(key("ks", "t", "k"), Some(TableId(3)));
+        for number in 0..2 * TABLES_MAX {
+            let absent =
+                TableKey { columns: None, is_absent: true, ..(*key("ks", "", "k")).clone() };
+            let table = format!("none{number}").as_str().into();
+            keys.learn(Arc::new(TableKey { table, ..absent }), None);
+        }
+        assert!(keys.find("ks", "t").is_some(), "it was the first");
+        assert!(keys.find("ks", "none7").is_none());
+        assert_eq!((keys.len, keys.absent_len), (ABSENT_MAX + 1, ABSENT_MAX));
+        assert!(keys.absent.len() < 4 * ABSENT_MAX && keys.order.len() == 1);
+        keys.forget("ks", None);
+        assert_eq!((keys.len, keys.absent_len, keys.bytes), (0, 0, 0));
     }
 
     #[test]

@@ -71,16 +71,16 @@ impl Reactor {
         no_descriptor: Option<u64>,
         local: SocketAddr,
     ) {
-        let Some(turn) = tls.enter() else { return };
+        let Some(mut place) = tls.enter() else { return };
         let peer = stream.peer_addr().ok();
         let (sender, _) = &self.handshaken;
         let sender = sender.clone();
         tokio::spawn(async move {
-            if let Some(stream) = tls.accept(stream).await {
+            if let Some(stream) = tls.accept(stream, &mut place).await {
                 // It is not taken when the worker has ended.
                 sender.send(HandshakenClient { stream, no_descriptor, local, peer }).await.ok();
             }
-            drop(turn);
+            drop(place);
         });
     }
 

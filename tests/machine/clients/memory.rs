@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 
 use cql::compression::Compression;
 use cql::error_code::ErrorCode;
+use cql::header::FLAG_TRACING;
 use cql::opcode::Opcode;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::limits::OtherMemory;
 use shardlane::engine::pending::LaneKey;
 
 use crate::clients::logins::auth_response;
-use crate::support::frames::{is_compressed, query, startup, void};
+use crate::support::frames::{error, execute, is_compressed, query, startup, unprepared, void};
 use crate::support::rig::Rig;
 
 const BOUND: usize = 32 << 20;
@@ -258,4 +259,66 @@ fn a_client_is_let_in_as_soon_as_another_has_left_with_what_it_held() {
     rig.send(waits, &startup(4, None));
     assert_eq!(rig.answer(waits).opcode(), Opcode::Ready);
     rig.client();
+}
+
+#[test]
+fn requests_that_wait_for_a_trace_count_against_the_bound() {
+    let mut rig = bounded();
+    let lane = rig.lane(0, 0);
+    let text = format!("SELECT key FROM system.local /* {} */", "x".repeat(60_000));
+    let mut hogs = Vec::new();
+    for _ in 0..12 {
+        let hog = rig.client();
+        for stream in 0..60 {
+            let mut frame = query(stream, &text);
+            frame[1] |= FLAG_TRACING;
+            if rig.engine.may_read(hog) {
+                rig.send(hog, &frame);
+            }
+        }
+        hogs.push(hog);
+    }
+    let gauges = rig.engine.gauges();
+    assert!(gauges.aside_bytes > 10 << 20, "{gauges:?}");
+    assert!(gauges.memory_held > gauges.aside_bytes && gauges.memory_held <= BOUND as u64);
+    assert!(rig.engine.tally().memory_waits > 0, "some are not read any more");
+    while answer_all(&mut rig, lane) > 0 {}
+    assert_eq!(rig.engine.gauges().aside_bytes, 0);
+    assert!(hogs.into_iter().map(|hog| rig.answers(hog).len()).sum::<usize>() > 200);
+}
+
+#[test]
+fn requests_that_wait_for_their_statement_count_against_the_bound() {
+    let mut rig = bounded();
+    let lane = rig.lane(0, 0);
+    let client = rig.client();
+    rig.prepare_select(client, "tab", 1);
+    let value = vec![7; 60_000];
+    for stream in 0..40 {
+        rig.send(client, &execute(stream, &[1; 16], &value));
+    }
+    let asked = rig.requests(lane);
+    assert_eq!(asked.len(), 40);
+    for request in &asked {
+        rig.error(lane, request.stream(), &unprepared(&[1; 16]));
+    }
+    let gauges = rig.engine.gauges();
+    assert!(gauges.aside_bytes > 2_400_000, "{gauges:?}");
+    assert!(gauges.memory_held > gauges.aside_bytes);
+    let prepare = rig.requests(lane).remove(0);
+    rig.error(lane, prepare.stream(), &error(ErrorCode::SYNTAX_ERROR, "no"));
+    assert_eq!(rig.answers(client).len(), 40);
+    assert_eq!(rig.engine.gauges().aside_bytes, 0);
+    rig.finish();
+}
+
+#[test]
+fn a_use_that_is_long_waits_for_no_lane() {
+    let mut rig = bounded();
+    let client = rig.client();
+    let long = format!("USE ks -- {}", "x".repeat(20_000));
+    rig.send(client, &query(1, &long));
+    assert_eq!(rig.answer(client).code(), ErrorCode::SYNTAX_ERROR);
+    rig.send(client, &query(2, "USE ks -- the usual one"));
+    assert!(!rig.engine.may_read(client), "it waits for a lane");
 }

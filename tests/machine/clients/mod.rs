@@ -6,6 +6,7 @@ pub(crate) mod keyspaces;
 pub(crate) mod login_chaos;
 pub(crate) mod logins;
 pub(crate) mod memory;
+pub(crate) mod met_bounds;
 pub(crate) mod moves;
 pub(crate) mod newcomers;
 pub(crate) mod restart;

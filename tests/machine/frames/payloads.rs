@@ -64,3 +64,31 @@ fn payloads_of_requests_in_flight_are_bounded() {
     rig.send(client, &with_payload(&query(3, "SELECT"), &payload));
     assert_eq!(rig.requests(lane).len(), 1);
 }
+
+#[test]
+fn payloads_of_answered_requests_take_no_room_while_others_are_in_flight() {
+    let mut rig = Rig::new();
+    rig.is_cassandra = true;
+    let lane = rig.lane(0, 0);
+    let client = rig.client();
+    rig.send(client, &with_payload(&query(0, "SELECT slow"), &payload(&[1; 30])));
+    let slow = rig.requests(lane).remove(0);
+    for stream in 1..5_000 {
+        rig.send(client, &with_payload(&query(stream, "SELECT"), &payload(&[7; 30])));
+        let request = rig.requests(lane).remove(0);
+        assert_eq!(request.header.flags, FLAG_PAYLOAD);
+        rig.result(lane, request.stream(), &void());
+        let answer = rig.answer(client);
+        assert_eq!((answer.stream(), answer.opcode()), (stream, Opcode::Result));
+    }
+    let held = rig.engine.gauges().memory_held;
+    assert!(held < 1 << 20, "{held} bytes");
+    // What is in flight has its payload still.
+    let other = rig.lane(1, 0);
+    rig.lose(lane);
+    let again = rig.requests(other).remove(0);
+    assert_eq!((again.header.flags, again.body), (FLAG_PAYLOAD, slow.body));
+    rig.result(other, again.header.stream, &void());
+    assert_eq!(rig.answer(client).stream(), 0);
+    rig.finish();
+}

@@ -233,6 +233,23 @@ fn a_credential_is_withdrawn_when_no_other_node_can_be_asked() {
     assert_eq!(shell.closed, [client]);
 }
 
+#[test]
+fn a_credential_is_not_withdrawn_while_no_node_can_be_asked() {
+    let (mut shell, _, second) = doubted();
+    shell.fail(&second, FailureKind::Broken);
+    for _ in 0..3 {
+        while let Some(order) = shell.orders.pop() {
+            shell.fail(&order, FailureKind::Broken);
+        }
+        shell.pass_ms(RECHECK_MS / 4);
+    }
+    assert!(shell.closed.is_empty() && shell.pools.has_lanes(), "one node alone has refused it");
+    let asked = shell.order();
+    shell.open(&asked);
+    shell.pass_ms(RECHECK_MS / 4);
+    assert!(shell.closed.is_empty() && shell.orders.is_empty(), "it is well again");
+}
+
 /// Whether the token of a login is one that has lanes, and which.
 fn login_of(order: &DialOrder) -> Option<(&[u8], bool)> {
     match &order.hello {

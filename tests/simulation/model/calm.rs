@@ -257,6 +257,11 @@ impl World {
                 "requests stay in flight in the calm: received {received} requests, {ended} have ended"
             ));
         }
+        let aside = self.workers.all().map(|worker| worker.engine.gauges().aside_bytes);
+        let aside: u64 = aside.sum();
+        if aside > 0 {
+            return self.blame(format_args!("{aside} bytes of requests wait in the calm"));
+        }
         self.compare_sent();
     }
 

@@ -10,13 +10,15 @@ use crate::scenario::{OUR_CENTER, Scenario};
 use crate::world::World;
 use cql::opcode::Opcode;
 use cql::response::event::Event as NodeEvent;
-use cql::response::metadata::ColumnSpec;
 use cql::response::rows::Rows;
 use cql::token::token::Token;
+use shardlane::control::tables::server_tables::ServerTables;
 use shardlane::control::tables::table_reads::TableReads;
 use shardlane::engine::engine::Engine;
-use shardlane::facade::tables::system_tables::{LocalColumn, OneNode};
+use shardlane::facade::tables::system_tables::OneNode;
 use shardlane::pool::nodes::node_choice::{Candidates, NodeChoice};
+use shardlane::server::facade;
+use shardlane::server::facade::{Front, Location};
 use shardlane::topology::id::HostId;
 use shardlane::topology::node::Node;
 use shardlane::topology::replication::Replication;
@@ -32,6 +34,8 @@ const READ_US: u64 = 60_000;
 
 /// The id of the one node that clients see.
 pub(crate) const FACADE_ID: [u8; 16] = *b"\xfa\xca\xde\0\0\0\x80\0\x80\0\0\0\0\0\0\x01";
+/// Where the proxy is, whichever node is watched. No node is in this rack.
+pub(crate) const OUR_RACK: &str = "rack of the proxy";
 /// What the cluster calls its authenticator.
 const AUTHENTICATOR: &str = "org.apache.cassandra.auth.PasswordAuthenticator";
 
@@ -190,26 +194,12 @@ impl World {
         let (Ok(local), Ok(peers)) = (Rows::read(&local.body), Rows::read(&peers.body)) else {
             return self.blame(format_args!("the system tables cannot be read"));
         };
-        let Some(Ok(row)) = local.rows().next() else {
+        let Ok(tables) = ServerTables::read(&local, &peers) else {
             return self.blame(format_args!("no facade can be made of the system tables"));
         };
-        let cells = row.cells.iter().map(|cell| cell.map(<[u8]>::to_vec));
-        let own = local.metadata.columns.iter().zip(cells);
-        let named = |of: &ColumnSpec<'_>| (of.name.to_owned(), of.kind.clone());
-        let node = OneNode {
-            host_id: FACADE_ID,
-            style: local.metadata.style,
-            local: own
-                .map(|(of, cell)| LocalColumn {
-                    name: of.name.to_owned(),
-                    kind: of.kind.clone(),
-                    cell,
-                })
-                .collect(),
-            peers: peers.metadata.columns.iter().map(named).collect(),
-            peers_v2: Vec::new(),
-            nodes: Vec::new(),
-        };
+        let place = Location { data_center: OUR_CENTER, rack: OUR_RACK };
+        let front = Front::new(&[], false);
+        let node = OneNode { host_id: FACADE_ID, ..facade::of(&tables, place, &front) };
         let facade = Arc::new(node.facade());
         for number in self.workers.numbers() {
             let facade = Arc::clone(&facade);

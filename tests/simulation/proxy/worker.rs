@@ -163,7 +163,8 @@ impl World {
             | Action::ToOtherWorkers(_)
             | Action::RefreshTopology
             | Action::ReadTable(_)
-            | Action::CollectConsole(_) => {}
+            | Action::CollectConsole(_)
+            | Action::BoundMet { .. } => {}
         }
     }
 
@@ -225,6 +226,7 @@ impl World {
                 self.report(worker, |reporter, send| reporter.question(question, send));
             }
             // No client asks; one that did would be refused.
+            Action::BoundMet { .. } => {}
             Action::CollectConsole(table) => {
                 self.workers.get_mut(worker).engine.on_console(table, None);
             }

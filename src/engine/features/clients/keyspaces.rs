@@ -50,6 +50,7 @@ pub(crate) fn on_use(core: &mut Core, to: ClientStream, keyspace: &str, frame: V
         let (key, max) = (KEYS.keyspaces_max, core.settings.limits.keyspaces_max);
         let text =
             format!("shardlane cannot use keyspace '{keyspace}': {max} are in use, which is {key}");
+        core.meets(key, u64::try_from(max).unwrap_or(u64::MAX));
         core.leave(to.client);
         core.refuse(to, RequestKind::Query, ErrorCode::OVERLOADED, &text);
         return core.end_use(to.client, Purpose::Use(base));

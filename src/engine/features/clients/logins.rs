@@ -80,6 +80,7 @@ impl Logins {
                 timeout / 1000,
                 KEYS.request_timeout_us
             );
+            core.meets(KEYS.request_timeout_us, timeout / 1000);
             on_verdict(core, key, LoginVerdict::Unknown(ErrorCode::OVERLOADED, &text));
         }
     }
@@ -98,6 +99,7 @@ pub(crate) fn on_auth_response(core: &mut Core, request: &ClientRequest<'_>) {
     let body_len = request.body().len();
     if body_len > UNASKED_BYTES_MAX && !core.has_memory_for(body_len) {
         core.tally.memory_refusals += 1;
+        core.meets_memory();
         let text = core.settings.limits.memory_refusal("a login of this length");
         let kind = RequestKind::Session;
         return core.refuse(request.from, kind, ErrorCode::OVERLOADED, &text);

@@ -235,6 +235,7 @@ fn let_go(core: &mut Core, client: ClientKey) {
 fn close(core: &mut Core, key: ClientKey) {
     let text = core.settings.limits.memory_refusal("a request that does not arrive");
     core.tally.clients_closed_for_memory += 1;
+    core.meets_memory();
     if let Some(client) = core.clients.get_mut(key) {
         let version = client.session.response_version();
         let none = FrameDecoder::new([0; 2], 0);

@@ -66,6 +66,7 @@ impl Newcomers {
             .is_some_and(|marks| core.is_memory_at(marks.full) || self.held.len() >= REFUSED_MAX)
         {
             core.tally.clients_closed_for_memory += 1;
+            core.meets_memory();
             return None;
         }
         client.waits_for_memory = marks.is_some() && client.session.phase == Phase::Fresh;
@@ -85,7 +86,7 @@ impl Newcomers {
     /// them where it took too long.
     fn settle_held(&mut self, core: &mut Core) {
         let is_full = core.memory_marks().is_some_and(|marks| core.is_memory_at(marks.close));
-        let now = core.now_us;
+        let (now, mut is_refused) = (core.now_us, false);
         self.held.retain(|key| {
             let Some(client) = core.clients.get_mut(*key) else { return false };
             let waits = is_full && now.saturating_sub(client.since_us) < MEMORY_US_MAX;
@@ -94,6 +95,7 @@ impl Newcomers {
                     client.session.phase = Phase::Refused;
                     client.lack = Some(Lack::Memory);
                     core.tally.clients_closed_for_memory += 1;
+                    is_refused = true;
                 }
                 client.since_us = now;
                 client.waits_for_memory = false;
@@ -101,6 +103,9 @@ impl Newcomers {
             }
             waits
         });
+        if is_refused {
+            core.meets_memory();
+        }
     }
 
     /// Takes out the client that has owed us a message for longest, if that is long enough; one whose login
@@ -161,6 +166,7 @@ impl Newcomers {
                  is {key_of_it}"
             );
             core.tally.clients_silent += 1;
+            core.meets(key_of_it, ms);
             send_error(core, key, &text);
         }
     }

@@ -13,7 +13,6 @@ use crate::facade::local_statements::{LocalStatement, prepared_use};
 use crate::facade::refusal::Refusal;
 use crate::facade::tables::schema_version::SchemaVersion;
 use crate::facade::tables::virtual_table::Viewpoint;
-use crate::facade::text::lexer::READ_BYTES_MAX;
 use crate::facade::text::select::Select;
 use crate::facade::text::statement_id::{facade_id, names_facade_statement};
 use crate::facade::text::statement_text::StatementText;
@@ -25,6 +24,7 @@ use cql::notation::{Reader, put_long_string, put_short, put_string, put_string_l
 use cql::opcode::Opcode;
 use cql::request::execute::Execute;
 use cql::request::parameters::Parameters;
+use cql::request::parameters::VALUES;
 use cql::request::prepare::Prepare;
 use cql::request::query::Query;
 use cql::request::register::{EventKind, EventKinds};
@@ -37,6 +37,9 @@ use cql::statement::name::quoted;
 /// CQL version in SUPPORTED as long as the cluster's own is not known, and nothing is served: drivers
 /// fail without any. It is the oldest that nodes with protocol 4 have.
 const CQL_VERSION_MIN: &str = "3.3.1";
+
+/// Longest `USE` that is taken, bytes: a name, and what a driver may send with any statement.
+const USE_BYTES_MAX: usize = 16 << 10;
 
 /// What the engine answers itself.
 #[derive(Debug, Default)]
@@ -90,13 +93,14 @@ impl LocalAnswers {
                 let asked = Selected { select: &select, parameters: &query.parameters };
                 return self.answer_select(core, answered, asked, shown);
             }
-            StatementText::Use(keyspace) => {
-                // It may wait: no comment of any length does with it.
-                let is_long = request.frame.len() > READ_BYTES_MAX;
-                let frame =
-                    if is_long { use_frame(request, &keyspace) } else { request.frame.to_vec() };
-                return Local::Use(keyspace, frame);
+            // It may wait for a connection for long: neither long comments nor values do with it.
+            StatementText::Use(keyspace) if request.frame.len() > USE_BYTES_MAX => {
+                if query.parameters.flags & VALUES == 0 {
+                    return Local::Use(keyspace.clone(), use_frame(request, &keyspace));
+                }
+                answered.refuse(core, &Refusal::more_than_use());
             }
+            StatementText::Use(keyspace) => return Local::Use(keyspace, request.frame.to_vec()),
             StatementText::Refused(why) => answered.refuse(core, &why),
         }
         Local::Answered

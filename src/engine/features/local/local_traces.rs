@@ -67,6 +67,7 @@ impl LocalTraces {
         }
         self.number = number;
         let (opcode, frame) = (request.opcode, request.frame.to_vec());
+        core.lay_aside(from.client, frame.len());
         self.waiting.insert(number, Waiting { from, opcode, frame });
         true
     }
@@ -81,6 +82,7 @@ impl LocalTraces {
     /// A trace is there, or will not come: the request is served at the end of this input.
     pub(crate) fn on_trace(&mut self, core: &mut Core, number: u64, trace: Option<TraceId>) {
         let Some(Waiting { from, opcode, frame }) = self.waiting.remove(&number) else { return };
+        core.take_back(from.client, frame.len());
         core.todo.push_back(Todo::ServeTraced(TracedRequest { from, opcode, frame, trace }));
     }
 }

@@ -45,6 +45,13 @@ struct Parked {
     refusal: Vec<u8>,
 }
 
+impl Parked {
+    /// Bytes that it takes.
+    fn weight(&self) -> usize {
+        self.pending.frame.capacity() + self.refusal.capacity()
+    }
+}
+
 impl Reprepare {
     /// A node answered a client's request with UNPREPARED. Hands the request back if the client is
     /// to get that answer.
@@ -78,12 +85,14 @@ impl Reprepare {
         };
         let refusal = core.frame_for(to, response);
         let parked = Parked { to, pending, route, statement, refusal };
+        core.lay_aside(to.client, parked.weight());
         let parked = self.park_beside(core, parked)?;
         self.number += 1;
         let request = InternalRequest::Reprepare(self.number);
         if core.send_prepare(lane, &parked.statement.text, request) {
             self.parked.insert(self.number, vec![parked]);
         } else {
+            core.take_back(to.client, parked.weight());
             refuse(core, parked);
         }
         None
@@ -130,6 +139,7 @@ impl Reprepare {
             core.router.catalog.on_columns_changed(key);
         }
         for parked in waiting {
+            core.take_back(parked.to.client, parked.weight());
             if same {
                 unpark(core, parked);
             } else {
@@ -141,6 +151,7 @@ impl Reprepare {
     /// The node went away before it prepared the statement. It did not run the requests either.
     pub(crate) fn on_lost(&mut self, core: &mut Core, number: u64) {
         for parked in self.parked.remove(&number).into_iter().flatten() {
+            core.take_back(parked.to.client, parked.weight());
             if is_abandoned(core, &parked) {
                 continue;
             }

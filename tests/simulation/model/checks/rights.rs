@@ -6,7 +6,7 @@ use crate::model::credentials::Credential;
 use crate::model::ledger::Record;
 use crate::model::statements::{RequestKind, SYSTEM, Shape};
 use crate::network::link::{End, LinkId};
-use crate::proxy::control::FACADE_ID;
+use crate::proxy::control::{FACADE_ID, OUR_RACK};
 use crate::proxy::worker::PROXY;
 use crate::scenario::OUR_CENTER;
 use crate::world::World;
@@ -86,7 +86,12 @@ impl World {
             return Err(format!("{} rows for {text}", rows.len()));
         }
         for row in &rows {
-            let shown = [("rpc_address", &PROXY.0[..]), ("host_id", &FACADE_ID[..])];
+            let shown = [
+                ("rpc_address", &PROXY.0[..]),
+                ("host_id", &FACADE_ID[..]),
+                ("data_center", OUR_CENTER.as_bytes()),
+                ("rack", OUR_RACK.as_bytes()),
+            ];
             for (name, own) in shown {
                 if row.get(name).is_some_and(|cell| cell != own) {
                     return Err(format!("{name} is {:02x?}", row.get(name)));
