@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::config::error::Doubt;
+use crate::config::folders;
 use crate::config::reader::SettingsReader;
 use crate::config::secret::{self, Secret};
 use crate::config::settings::{AuthMode, Settings};
@@ -31,6 +32,7 @@ pub(crate) fn check(reader: &mut SettingsReader) {
 pub(crate) fn doubts(reader: &SettingsReader) -> Vec<Doubt> {
     let mut doubts = tls::doubts(&reader.settings);
     doubts.extend(secret::doubt(reader.settings.password_file.as_deref()));
+    doubts.extend(folders::doubts(&reader.settings));
     doubts
 }
 

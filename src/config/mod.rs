@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod agreement;
 pub mod error;
 pub mod file;
+pub(crate) mod folders;
 #[cfg(test)]
 mod generated;
 pub(crate) mod load;
