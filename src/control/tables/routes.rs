@@ -82,6 +82,11 @@ impl Routes {
         Self { settings, resolved: BTreeMap::new() }
     }
 
+    /// Gives names so long to be resolved from now on, milliseconds.
+    pub(crate) const fn set_timeout_ms(&mut self, timeout_ms: u64) {
+        self.settings.timeout_ms = timeout_ms;
+    }
+
     /// Gives every host of `metadata` its route, if it has one. The map goes before the table. A
     /// host whose route cannot be resolved keeps its own address, and that is logged.
     pub async fn apply<S>(
