@@ -128,8 +128,8 @@ def systemd_stops_what_an_upgrade_of_the_package_has_started_as_gently():
         with load(machine, "new") as saw:
             machine.run("systemctl", "restart", "shardlane")
         assert none_refused(saw, 1), saw
-        machine.run("systemctl", "kill", "--kill-whom=main", "--signal=USR2", "shardlane")
         before = machine.shown()["MainPID"]
+        machine.run("systemctl", "kill", "--kill-whom=main", "--signal=USR2", "shardlane")
         until("the next process", lambda: machine.shown()["MainPID"] != before)
         stopped_well(machine)
         # A running service ends with its package.

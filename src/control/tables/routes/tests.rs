@@ -10,8 +10,7 @@ use super::*;
 use crate::control::contact::opened_node::ReachSettings;
 use crate::control::control::{ControlSettings, run};
 use crate::control::tables::publication::Publication;
-use crate::control::watch::{ControlPace, ControlReport, ControlRequest};
-use crate::pool::refill::backoff::BackoffSettings;
+use crate::control::watch::ControlReport;
 use crate::topology::id::NodeId;
 use crate::topology::node::Node;
 use sim::{ClusterOptions, SimHandle, SimOptions};
@@ -36,22 +35,13 @@ fn an_entry_names_a_node_and_where_it_is_dialled() {
 
 struct Watched {
     sim: SimHandle,
-    requests: mpsc::Sender<ControlRequest>,
+    _requests: mpsc::Sender<crate::control::watch::ControlRequest>,
     reports: mpsc::Receiver<ControlReport>,
 }
 
 impl Watched {
     /// Watches a cluster of two nodes, from 127.0.64.`last` on.
     fn start(last: u8, settings: impl FnOnce(&SimHandle) -> RouteSettings) -> Self {
-        Self::start_within(last, 5_000, settings)
-    }
-
-    /// The same; names have so long to be resolved.
-    fn start_within(
-        last: u8,
-        timeout_ms: u64,
-        settings: impl FnOnce(&SimHandle) -> RouteSettings,
-    ) -> Self {
         let cluster = ClusterOptions {
             address: IpAddr::V4(Ipv4Addr::new(127, 0, 64, last)),
             port: 0,
@@ -60,7 +50,7 @@ impl Watched {
             ..ClusterOptions::default()
         };
         let sim = SimHandle::spawn(SimOptions { cluster, api: None, tls: None }).unwrap();
-        let routes = RouteSettings { timeout_ms, ..settings(&sim) };
+        let routes = RouteSettings { timeout_ms: 5_000, ..settings(&sim) };
         let reach = ReachSettings {
             contact_points: vec![sim.contact_points()[0].to_string().parse().unwrap()],
             client_routes: !routes.connection_ids.is_empty(),
@@ -70,7 +60,7 @@ impl Watched {
         let (requests, control_requests) = mpsc::channel(1);
         let (control_reports, reports) = mpsc::channel(4);
         tokio::spawn(run(settings, control_requests, control_reports));
-        Self { sim, requests, reports }
+        Self { sim, _requests: requests, reports }
     }
 
     async fn published(&mut self) -> Publication {
@@ -154,22 +144,6 @@ async fn the_table_of_routes_is_followed_and_its_event_heard() {
     watched.sim.with(|cluster, _| cluster.drop_client_route("link-1", 1)).unwrap().unwrap();
     let published = watched.published().await;
     assert_eq!(dialled(&published, watched.host(1)).0, "127.0.74.4:9002", "the next id's");
-}
-
-#[tokio::test]
-async fn names_of_routes_have_the_time_that_was_set_last() {
-    let mut watched = Watched::start_within(151, 0, |sim| {
-        let host = HostId(sim.with(|cluster, _| cluster.members[1].host_id).unwrap());
-        let translations = vec![format!("{host}=localhost:9001").parse().unwrap()];
-        RouteSettings { translations, ..RouteSettings::default() }
-    });
-    let mut published = watched.published().await;
-    let pace = ControlPace { backoff: BackoffSettings::default(), connect_timeout_ms: 5_000 };
-    watched.requests.send(ControlRequest::Pace(pace)).await.unwrap();
-    watched.requests.send(ControlRequest::Refresh).await.unwrap();
-    while dialled(&published, watched.host(1)).0 != "127.0.0.1:9001" {
-        published = watched.published().await;
-    }
 }
 
 #[tokio::test]
