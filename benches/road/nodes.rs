@@ -50,7 +50,7 @@ const SELECTED: [u16; 1] = [0x02];
 pub(super) fn named(message: &[u8]) -> Vec<u8> {
     let number = message.iter().fold(0_u64, |seed, byte| random(&mut (seed ^ u64::from(*byte))));
     let id = [number.to_be_bytes(), number.rotate_left(17).to_be_bytes()].concat();
-    frames::frame((0x84, 0, 0), Opcode::Result, |out| {
+    frames::node_frame(0, Opcode::Result, |out| {
         let kinds = if message[4..].starts_with(b"INSERT") { &INSERTED[..] } else { &SELECTED };
         put_int(out, 4);
         put_short_bytes(out, &id);

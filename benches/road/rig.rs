@@ -9,11 +9,11 @@ mod nodes;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use cql::column_type::ColumnType;
 use cql::header::{HEADER_LEN, Header};
 use cql::opcode::Opcode;
 use cql::token::partitioner::Partitioner;
 use cql::token::shard::{ShardId, Sharder};
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::Output;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
@@ -82,7 +82,7 @@ impl Rig {
             prefetch_tablets: true,
             tablets_reread_us: 600_000_000,
         };
-        let mut answer = frames::frame((0x84, 0, 0), Opcode::Result, |out| {
+        let mut answer = frames::node_frame(0, Opcode::Result, |out| {
             out.extend_from_slice(&frames::rows(&[7; 100]));
         });
         let mut rig = Self {
@@ -126,7 +126,7 @@ impl Rig {
         rig.learn();
         rig.learn_key();
         rig.request = variant.request();
-        rig.answer = frames::frame((0x84, 0, 0), Opcode::Result, |out| {
+        rig.answer = frames::node_frame(0, Opcode::Result, |out| {
             out.extend_from_slice(&frames::rows(&vec![7; variant.answer_bytes()]));
         });
         rig.naming = runs_shapes;
@@ -303,8 +303,8 @@ impl Rig {
     fn prepare(&mut self, keyspace: &str, id: &[u8]) {
         let text = format!("SELECT v FROM {keyspace}.t WHERE k = ?");
         self.engine.on_client_bytes(self.clients[0], &mut frames::prepare(1, &text));
-        let prepared = frames::prepared(id, 0, (keyspace, "t"), b"columns");
-        let usual = frames::frame((0x84, 0, 0), Opcode::Result, |out| {
+        let prepared = frames::prepared(id, 0, &format!("{keyspace}.t"), b"columns");
+        let usual = frames::node_frame(0, Opcode::Result, |out| {
             out.extend_from_slice(&prepared);
         });
         let usual = std::mem::replace(&mut self.answer, usual);

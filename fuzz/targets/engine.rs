@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
 use cql::header::{HEADER_LEN, Header};
 use cql::opcode::Opcode;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::{Action, LearnedTablet, PeerMessage};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
@@ -240,7 +240,7 @@ impl World {
             2 => self.rig.input(|engine| engine.on_facade(real_facade())),
             3 => {
                 let pool = self.pools[input.below(self.pools.len())];
-                let refusal = frames::frame((0x84, 0, 0), Opcode::Error, |out| {
+                let refusal = frames::node_frame(0, Opcode::Error, |out| {
                     out.extend_from_slice(&frames::error(ErrorCode::INVALID, "no keyspace"));
                 });
                 let refusal = (input.byte() & 1 == 0).then_some(refusal.as_slice());

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 
-use cql::column_type::ColumnType;
 use cql::notation::put_short_bytes;
 use cql::opcode::Opcode;
 use cql::response::prepared::Prepared;
@@ -14,6 +13,7 @@ use cql::statement::lexer::Lexer;
 use cql::statement::partition::{Partition, PartitionKey, Target};
 use cql::statement::statement::{TableStatement, Verb};
 use cql::statement::term::Term;
+use cql::values::column_type::ColumnType;
 
 use crate::support::frames;
 use crate::targets::node::Server;

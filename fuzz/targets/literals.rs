@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 
-use cql::column_type::ColumnType;
 use cql::opcode::Opcode;
 use cql::response::rows::Rows;
 use cql::statement::partition::Partition;
 use cql::statement::statement::TableStatement;
 use cql::statement::term::Term;
+use cql::values::column_type::ColumnType;
 
 use crate::targets::node::Server;
 

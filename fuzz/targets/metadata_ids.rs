@@ -107,7 +107,7 @@ fn execute(body: &[u8]) {
     rig.metadata_ids = true;
     let lane = rig.lane(0, 0);
     let client = rig.client();
-    let received = frames::prepared(&STATEMENT, 0, ("tab", "t"), b"columns");
+    let received = frames::prepared(&STATEMENT, 0, "tab.t", b"columns");
     let at = 4 + 2 + STATEMENT.len();
     let mut with_id = received[..at].to_vec();
     put_short_bytes(&mut with_id, HELD);
@@ -118,7 +118,7 @@ fn execute(body: &[u8]) {
     assert_eq!(rig.answer(client).body, received, "the client knows of no ids");
 
     let put = |out: &mut Vec<u8>| out.extend_from_slice(body);
-    let request = frames::frame((4, 0, 2), Opcode::Execute, put);
+    let request = frames::client_frame(2, Opcode::Execute, put);
     rig.send(client, &request);
     for frame in rig.requests(lane) {
         assert_eq!(frame.opcode(), Opcode::Execute);

@@ -3,13 +3,13 @@
 
 use std::cell::RefCell;
 
-use cql::column_type::ColumnType;
 use cql::notation::Reader;
 use cql::opcode::Opcode;
 use cql::response::error::ErrorMessage;
 use cql::response::metadata::ColumnSpec;
 use cql::response::result::ResultKind;
 use cql::response::rows::Rows;
+use cql::values::column_type::ColumnType;
 use shardlane::facade::text::lexer::WordLexer;
 use shardlane::facade::text::statement_text::{StatementText, classify, is_select};
 

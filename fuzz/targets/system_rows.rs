@@ -3,8 +3,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use cql::cell;
-use cql::column_type::ColumnType;
 use cql::error::WireError;
 use cql::header::HEADER_LEN;
 use cql::notation::Reader;
@@ -12,6 +10,8 @@ use cql::request::parameters::Parameters;
 use cql::response::prepared::Prepared;
 use cql::response::rows::Rows;
 use cql::statement::name::quoted;
+use cql::values::cell;
+use cql::values::column_type::ColumnType;
 use shardlane::control::tables::server_tables::ServerTables;
 use shardlane::facade::facade::Facade;
 use shardlane::facade::tables::table_name;

@@ -1,9 +1,10 @@
 //! Settings that contradict each other, though each is right by itself.
 
+mod folders;
+
 use std::net::SocketAddr;
 
 use crate::config::error::Doubt;
-use crate::config::folders;
 use crate::config::reader::SettingsReader;
 use crate::config::secret::{self, Secret};
 use crate::config::settings::{AuthMode, Settings};

@@ -4,7 +4,6 @@ pub(crate) mod address;
 pub(crate) mod agreement;
 pub mod error;
 pub mod file;
-pub(crate) mod folders;
 #[cfg(test)]
 mod generated;
 pub(crate) mod load;

@@ -15,7 +15,7 @@ use cql::request::startup::Startup;
 const DRIVER_CHARS_MAX: usize = 64;
 
 /// How long a client's answers are taken to be before the first has come, bytes.
-const ANSWER_LEN_FIRST: u32 = 16 << 10;
+const ANSWER_LEN_FIRST: u32 = 64 << 10;
 /// An answer counts for one part in two to this power of the mean.
 const ANSWER_LEN_SHIFT: u32 = 3;
 

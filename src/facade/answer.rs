@@ -10,11 +10,11 @@ use crate::facade::refusal::Refusal;
 use crate::facade::tables::virtual_table::{Cell, Column, ColumnRole, Viewpoint, VirtualTable};
 use crate::facade::text::bound_values::BoundValues;
 use crate::facade::text::select::{Comparand, Limit, Relation, Select};
-use cql::cell;
 use cql::notation::{put_bytes, put_int};
 use cql::request::parameters::{Options, Parameters};
 use cql::response::metadata::MetadataStyle;
 use cql::response::result::ResultKind;
+use cql::values::cell;
 
 /// Bytes of one answer at most. A page ends before it would be longer, as a server's does.
 pub const ANSWER_BYTES_MAX: usize = 1 << 20;

@@ -6,11 +6,11 @@ use crate::facade::refusal::Refusal;
 use crate::facade::tables::virtual_table::{Cell, Column, ColumnRole, VirtualTable};
 use crate::facade::text::select;
 use crate::facade::text::select::{Comparand, MarkerUse, Select, Selector, SelectorSource};
-use cql::column_type::ColumnType;
-use cql::json;
 use cql::notation::{put_int, put_short_bytes};
 use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle, put_bind_metadata};
 use cql::response::result::ResultKind;
+use cql::values::column_type::ColumnType;
+use cql::values::json;
 
 /// The columns that a SELECT wants of a table.
 #[derive(Debug)]

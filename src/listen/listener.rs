@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
@@ -25,6 +25,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const RESERVED_MAX: u64 = 4096;
 /// Most of these that clients have for as long as it takes to read why they are refused.
 const REFUSED_MAX: u64 = 256;
+
+/// Most bytes that wait in the kernel for a client beyond what its own end takes. By default up to 4 MiB of the answers that a
+/// client does not read are carried there, in memory that no limit of ours counts; and all the others wait for it.
+const UNSENT_MAX: u32 = 128 << 10;
 
 /// A place to listen at.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -207,6 +211,7 @@ impl Listener {
             Self::Tcp(listener) => listener.poll_accept(context).map(|accepted| {
                 let (stream, _) = accepted?;
                 stream.set_nodelay(true)?;
+                SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MAX)?;
                 Ok(Accepted::Tcp(stream.into_std()?))
             }),
             Self::Unix(socket) => {
@@ -280,7 +285,7 @@ pub fn adopt(descriptor: OwnedFd) -> io::Result<TcpListener> {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::io::Read;
+    use std::io::{Read, Write};
     use std::net::{Ipv4Addr, TcpStream};
     use std::time::Duration;
 
@@ -292,6 +297,28 @@ mod tests {
         assert_eq!(for_clients(1024), 512);
         assert_eq!(for_clients(1 << 20), (1 << 20) - 4096);
         assert_eq!(for_clients(u64::MAX), u64::MAX - 4096);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_has_little_in_the_kernel() {
+        let bind = Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let mut listeners = Listeners::bind(&[bind], 0o600).unwrap();
+        let Some(Bind::Tcp(address)) = listeners.binds().pop() else { panic!("no address") };
+        let _reads_nothing = TcpStream::connect(address).unwrap();
+        let Accepted::Tcp(mut stream) = listeners.accept().await.stream else { panic!("no TCP") };
+        let (mut taken, mut refused_in_turn) = (0, 0);
+        // What is written goes over to the other end a little later, and makes room for more.
+        while refused_in_turn < 20 {
+            match stream.write(&[7; 64 << 10]) {
+                Ok(len) => (taken, refused_in_turn) = (taken + len, 0),
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                    refused_in_turn += 1;
+                    sleep(Duration::from_millis(5)).await;
+                }
+            }
+        }
+        assert!(taken < 1 << 20, "{taken} bytes");
     }
 
     #[tokio::test]

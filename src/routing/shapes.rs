@@ -22,7 +22,7 @@ use crate::collections::slab::{Slab, SlabKey};
 use crate::routing::shapes::known::{
     Known, PrepareOutcome, PrepareRefusal, PreparedShape, Preparing, ShapeState,
 };
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// A shape is prepared when it was seen so often…
 const SEEN_MIN: u8 = 8;

@@ -6,7 +6,7 @@ use crate::control::tables::server_tables::ServerTables;
 use crate::facade::tables::peers::ShownNode;
 use crate::facade::tables::system_tables::{LocalColumn, OneNode};
 use crate::listen::listener::Bind;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// All but `tokens`, which is a pool.
 const PEERS_V2: [(&str, ColumnType); 11] = [

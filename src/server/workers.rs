@@ -24,7 +24,7 @@ use crate::server::assemble;
 use crate::server::facade;
 use crate::server::facade::{Front, Location};
 use crate::state::client::MovedClient;
-use crate::worker::client_transfer::ConnectedClient;
+use crate::worker::clients::transfer::ConnectedClient;
 use crate::worker::command::WorkerCommand;
 use crate::worker::setup::{WorkerSettings, WorkerSetup};
 use crate::worker::worker::Worker;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use cql::column_type::ColumnType;
 use cql::error::WireError;
 use cql::notation::{Reader, put_bytes, put_int, put_long, put_long_string, put_short};
 use cql::statement::write_type::WriteType;
+use cql::values::column_type::ColumnType;
 
 use crate::routing::statement::{Restored, Statement};
 use crate::state::record::{Record, StateHeader, TableTablets};

@@ -6,17 +6,17 @@ use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 
 use crate::collections::histogram::Histogram;
-use crate::engine::gauges::{Gauges, LaneGauges};
 use crate::engine::limits::Limits;
-use crate::engine::tally::{Feedback, Outcome, RequestKind, Tally};
+use crate::engine::view::gauges::{Gauges, LaneGauges};
+use crate::engine::view::tally::{Feedback, Outcome, RequestKind, Tally};
 use crate::routing::decision::Reason;
 use crate::telemetry::family::{Buckets, Families};
+use crate::telemetry::names;
 use crate::telemetry::openmetrics::Format;
 use crate::telemetry::report::{
     ClusterReport, NodeDials, RotationReport, StateReport, TabletReadReport, TlsReport,
     WorkerReport,
 };
-use crate::telemetry::{limit_names, names, shape_names, state_names, tablet_names};
 use crate::topology::id::NodeId;
 
 /// Tables with a label of their own. The rest share `other`: a cluster may have thousands.
@@ -93,26 +93,26 @@ fn add_routing(families: &mut Families, workers: &[WorkerReport]) {
     families.numbers(&names::ROUTING, decisions);
     let tables = fold_tables(workers);
     let misses = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.misses));
-    families.numbers(&tablet_names::TABLET_FEEDBACK, misses);
+    families.numbers(&names::tablets::TABLET_FEEDBACK, misses);
     let hits = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.hits));
-    families.numbers(&tablet_names::TABLET_HITS, hits);
+    families.numbers(&names::tablets::TABLET_HITS, hits);
     let misses = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.text_misses));
-    families.numbers(&tablet_names::TEXT_TABLET_FEEDBACK, misses);
+    families.numbers(&names::tablets::TEXT_TABLET_FEEDBACK, misses);
     let hits = tables.iter().map(|(name, feedback)| (vec![name.clone()], feedback.text_hits));
-    families.numbers(&tablet_names::TEXT_TABLET_HITS, hits);
-    families.number(&tablet_names::TABLET_ENTRIES, held(workers, |gauges| gauges.tablets));
-    families.number(&tablet_names::TABLET_STALE, total(workers, |tally| tally.stale_tablets));
+    families.numbers(&names::tablets::TEXT_TABLET_HITS, hits);
+    families.number(&names::tablets::TABLET_ENTRIES, held(workers, |gauges| gauges.tablets));
+    families.number(&names::tablets::TABLET_STALE, total(workers, |tally| tally.stale_tablets));
 }
 
 fn add_tablet_reads(families: &mut Families, workers: &[WorkerReport], reads: &TabletReadReport) {
     let results =
         [("complete", reads.complete), ("refused", reads.refused), ("failed", reads.failed)];
     let results = results.map(|(result, count)| (vec![result.to_owned()], count));
-    families.numbers(&tablet_names::TABLET_READS, results);
-    families.number(&tablet_names::TABLETS_READ, reads.tablets);
+    families.numbers(&names::tablets::TABLET_READS, results);
+    families.number(&names::tablets::TABLETS_READ, reads.tablets);
     families
-        .number(&tablet_names::TABLETS_OUTDATED, total(workers, |tally| tally.tablets_outdated));
-    families.number(&tablet_names::TABLET_SAMPLES, total(workers, |tally| tally.tablet_samples));
+        .number(&names::tablets::TABLETS_OUTDATED, total(workers, |tally| tally.tablets_outdated));
+    families.number(&names::tablets::TABLET_SAMPLES, total(workers, |tally| tally.tablet_samples));
 }
 
 fn add_state(families: &mut Families, workers: &[WorkerReport], state: &StateReport) {
@@ -121,13 +121,13 @@ fn add_state(families: &mut Families, workers: &[WorkerReport], state: &StateRep
         ("statements", total(workers, |tally| tally.statements_restored)),
     ];
     let restored = restored.map(|(what, count)| (vec![what.to_owned()], count));
-    families.numbers(&state_names::STATE_RESTORED, restored);
-    families.number(&state_names::STATE_RESTORED_AGE, state.restored_age_s);
-    families.number(&state_names::STATE_WRITES, state.writes);
-    families.number(&state_names::STATE_WRITE_FAILURES, state.write_failures);
-    families.number(&state_names::STATE_READ_FAILURES, state.read_failures);
-    families.number(&state_names::STATE_WRITTEN, state.written_s);
-    families.number(&state_names::STATE_BYTES, state.bytes);
+    families.numbers(&names::state::STATE_RESTORED, restored);
+    families.number(&names::state::STATE_RESTORED_AGE, state.restored_age_s);
+    families.number(&names::state::STATE_WRITES, state.writes);
+    families.number(&names::state::STATE_WRITE_FAILURES, state.write_failures);
+    families.number(&names::state::STATE_READ_FAILURES, state.read_failures);
+    families.number(&names::state::STATE_WRITTEN, state.written_s);
+    families.number(&names::state::STATE_BYTES, state.bytes);
 }
 
 fn add_lanes(families: &mut Families, workers: &[WorkerReport], cluster: &ClusterReport) {
@@ -182,21 +182,21 @@ fn add_prepared(families: &mut Families, workers: &[WorkerReport]) {
     families.number(&names::PREPARED_REPREPARES, total(workers, |tally| tally.reprepared));
     families.number(&names::PREPARED_SPREAD, total(workers, |tally| tally.spread));
     families.number(&names::PREPARED_NOT_SPREAD, total(workers, |tally| tally.not_spread));
-    families.number(&shape_names::SHAPES, held(workers, |gauges| gauges.shapes));
-    families.number(&shape_names::SHAPES_BYTES, held(workers, |gauges| gauges.shapes_bytes));
-    families.number(&shape_names::EXECUTED, total(workers, |tally| tally.texts_executed));
-    families.number(&shape_names::PREPARED, total(workers, |tally| tally.shapes_prepared));
-    families.number(&shape_names::GIVEN_UP, total(workers, |tally| tally.shapes_given_up));
-    families.number(&shape_names::FORGOTTEN, total(workers, |tally| tally.shapes_forgotten));
+    families.number(&names::shapes::SHAPES, held(workers, |gauges| gauges.shapes));
+    families.number(&names::shapes::SHAPES_BYTES, held(workers, |gauges| gauges.shapes_bytes));
+    families.number(&names::shapes::EXECUTED, total(workers, |tally| tally.texts_executed));
+    families.number(&names::shapes::PREPARED, total(workers, |tally| tally.shapes_prepared));
+    families.number(&names::shapes::GIVEN_UP, total(workers, |tally| tally.shapes_given_up));
+    families.number(&names::shapes::FORGOTTEN, total(workers, |tally| tally.shapes_forgotten));
 }
 
 fn add_clients(families: &mut Families, workers: &[WorkerReport]) {
     families.number(&names::CLIENTS, held(workers, |gauges| gauges.clients));
     families.number(&names::NEWCOMERS, held(workers, |gauges| gauges.newcomers));
     let base = workers.iter().map(|worker| worker.gauges.memory_base).max().unwrap_or(0);
-    families.number(&limit_names::MEMORY, base + held(workers, |gauges| gauges.memory_held));
-    families.number(&limit_names::MEMORY_WAITS, total(workers, |tally| tally.memory_waits));
-    families.number(&limit_names::MEMORY_REFUSALS, total(workers, |tally| tally.memory_refusals));
+    families.number(&names::limits::MEMORY, base + held(workers, |gauges| gauges.memory_held));
+    families.number(&names::limits::MEMORY_WAITS, total(workers, |tally| tally.memory_waits));
+    families.number(&names::limits::MEMORY_REFUSALS, total(workers, |tally| tally.memory_refusals));
     families.number(&names::CLIENTS_OPENED, total(workers, |tally| tally.clients_opened));
     let started = [3, 4].into_iter().enumerate().flat_map(|(row, version)| {
         ["none", "lz4", "snappy"].into_iter().enumerate().map(move |(column, compression)| {
@@ -259,7 +259,7 @@ fn add_limits(families: &mut Families, limits: &Limits) {
         let setting = key.strip_prefix("limits.")?;
         Some((vec![setting.to_owned()], limit))
     });
-    families.numbers(&limit_names::LIMITS, limits);
+    families.numbers(&names::limits::LIMITS, limits);
 }
 
 fn total(workers: &[WorkerReport], count: impl Fn(&Tally) -> u64) -> u64 {

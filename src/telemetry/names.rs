@@ -3,6 +3,14 @@
 //! One prefix, base units, `_total` for what only grows. A label's values come from our own enums, or
 //! are nodes and tables of one cluster; never text that a client sent.
 
+pub(crate) mod limits;
+#[cfg(test)]
+pub(crate) mod page_order;
+pub(crate) mod shapes;
+pub(crate) mod state;
+pub(crate) mod tablets;
+pub(crate) mod webhook;
+
 use crate::telemetry::metric::{Metric, counter, gauge, histogram};
 
 /// `shardlane_build_info`

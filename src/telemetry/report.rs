@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::engine::gauges::Gauges;
 use crate::engine::limits::Limits;
-use crate::engine::tally::Tally;
+use crate::engine::view::gauges::Gauges;
+use crate::engine::view::tally::Tally;
 use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::tablet_page::{ReadEnd, TabletPage};

@@ -7,9 +7,9 @@ use crate::collections::histogram::Histogram;
 use crate::telemetry::exporter::add_rotations;
 use crate::telemetry::family::{Buckets, Families};
 use crate::telemetry::names;
+use crate::telemetry::names::webhook;
 use crate::telemetry::openmetrics::Format;
 use crate::telemetry::report::RotationReport;
-use crate::telemetry::webhook_names;
 
 /// 64 µs to 17 s: the API server waits for 30 s at most.
 const REVIEW_BUCKETS: Buckets = Buckets { first_bits: 6, last_bits: 24 };
@@ -35,9 +35,9 @@ pub(crate) fn render(report: &WebhookReport, format: Format) -> Result<String, S
     let version = env!("CARGO_PKG_VERSION").to_owned();
     families.numbers(&names::BUILD_INFO, [(vec![version], 1)]);
     let labelled = |(label, count): &(&str, u64)| (vec![(*label).to_owned()], *count);
-    families.numbers(&webhook_names::REVIEWS, report.reviews.iter().map(labelled));
-    families.durations(&webhook_names::REVIEW_DURATION, &report.durations, REVIEW_BUCKETS);
-    families.numbers(&webhook_names::HANDSHAKES, report.handshakes.iter().map(labelled));
+    families.numbers(&webhook::REVIEWS, report.reviews.iter().map(labelled));
+    families.durations(&webhook::REVIEW_DURATION, &report.durations, REVIEW_BUCKETS);
+    families.numbers(&webhook::HANDSHAKES, report.handshakes.iter().map(labelled));
     add_rotations(&mut families, std::slice::from_ref(&report.rotation));
     families.number(&names::LOG_LINES_LOST, report.log_lines_lost);
     families.extend(ProcessCollector::for_self().collect());
@@ -47,7 +47,7 @@ pub(crate) fn render(report: &WebhookReport, format: Format) -> Result<String, S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::webhook_names::OF_WEBHOOK;
+    use crate::telemetry::names::webhook::OF_WEBHOOK;
 
     #[test]
     fn every_metric_of_the_webhook_is_on_its_page_once_and_no_other() {

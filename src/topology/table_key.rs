@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// A column of a partition key.
 #[derive(Clone, Debug, Eq, PartialEq)]

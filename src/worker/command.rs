@@ -7,10 +7,10 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
 use crate::engine::action::PeerMessage;
-use crate::engine::gauges::Gauges;
-use crate::engine::inspection::Inspection;
 use crate::engine::learned::{LearnedPart, PartStart};
-use crate::engine::tally::Tally;
+use crate::engine::view::gauges::Gauges;
+use crate::engine::view::inspection::Inspection;
+use crate::engine::view::tally::Tally;
 use crate::facade::console::contents::Contents;
 use crate::facade::console::table::ConsoleTable;
 use crate::facade::facade::Facade;
@@ -21,7 +21,7 @@ use crate::topology::id::NodeId;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table_key::TableKey;
 use crate::topology::tablet_page::TabletPage;
-use crate::worker::client_transfer::{ConnectedClient, Giving};
+use crate::worker::clients::transfer::{ConnectedClient, Giving};
 use crate::worker::setup::WorkerSettings;
 
 /// A message to a worker.

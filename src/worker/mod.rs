@@ -1,11 +1,8 @@
 //! One worker: a thread with its sockets, its engine and its pools of lanes.
 
-mod accept;
-pub(crate) mod client_transfer;
+pub(crate) mod clients;
 pub(crate) mod command;
-mod giving;
 mod housekeeping;
-mod login_lines;
 pub mod memory_share;
 mod pools;
 pub(crate) mod reactor;

@@ -4,8 +4,6 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 
-use cql::cell;
-use cql::column_type::ColumnType;
 use cql::header::HEADER_LEN;
 use cql::notation::Reader;
 use cql::payload::TabletReport;
@@ -24,6 +22,8 @@ use cql::response::prepared::Prepared;
 use cql::response::rows::Rows;
 use cql::response::schema_change::SchemaChange;
 use cql::response::supported::Supported;
+use cql::values::cell;
+use cql::values::column_type::ColumnType;
 
 use crate::every_frame;
 

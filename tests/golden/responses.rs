@@ -2,8 +2,6 @@
 
 use std::net::IpAddr;
 
-use cql::cell;
-use cql::column_type::ColumnType;
 use cql::compression::Compression;
 use cql::error_code::ErrorCode;
 use cql::header::{FLAG_COMPRESSED, HEADER_LEN, RESPONSE};
@@ -23,6 +21,8 @@ use cql::response::result::ResultKind;
 use cql::response::rows::{Rows, put_rows};
 use cql::response::schema_change::{SchemaChange, SchemaTarget};
 use cql::response::supported::{Sharding, Supported};
+use cql::values::cell;
+use cql::values::column_type::ColumnType;
 
 use crate::{LEN_MAX, frame, rewrite, split};
 

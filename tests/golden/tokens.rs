@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use cql::column_type::ColumnType;
 use cql::statement::document::Document;
 use cql::statement::partition::Partition;
 use cql::statement::statement::TableStatement;
 use cql::statement::term::Term;
 use cql::token::partition_key::token_of;
 use cql::token::partitioner::Partitioner;
+use cql::values::column_type::ColumnType;
 
 /// The type of the key, a constant, and its token; none where the server refuses the constant.
 type Case = (String, String, Option<i64>);

@@ -69,8 +69,8 @@ fn an_unknown_statement_goes_anywhere_untouched() {
     assert_eq!(rig.request().1.body, execute(1, &[1; 16], b"k")[9..]);
     assert_eq!(rig.decisions(Reason::UnknownStatement), 1);
     // But for one wish: it is not known which columns the client holds.
-    rig.send(client, &execute_at(4, &[1; 16], b"k", (Consistency::One, SKIP_METADATA)));
-    let received = execute_at(4, &[1; 16], b"k", (Consistency::One, 0));
+    rig.send(client, &execute_at(4, &[1; 16], b"k", Consistency::One, SKIP_METADATA));
+    let received = execute_at(4, &[1; 16], b"k", Consistency::One, 0);
     assert_eq!(rig.request().1.body, received[9..]);
 
     rig.prepare_select(client, "tab", 9);
@@ -117,8 +117,8 @@ fn light_weight_transactions_go_to_the_first_replica_and_the_client_sees_no_mark
     let text = "UPDATE tab.t SET v = 1 WHERE k = ? IF v = 2";
     rig.send(client, &prepare(1, text));
     let (lane, request) = rig.request();
-    rig.result(lane, request.stream(), &prepared(&[9; 16], LWT_MASK, ("tab", "t"), b"c"));
-    assert_eq!(rig.answer(client).body, prepared(&[9; 16], 0, ("tab", "t"), b"c"));
+    rig.result(lane, request.stream(), &prepared(&[9; 16], LWT_MASK, "tab.t", b"c"));
+    assert_eq!(rig.answer(client).body, prepared(&[9; 16], 0, "tab.t", b"c"));
     let _spread = rig.all_requests();
 
     rig.know_tablet(&[(2, 1), (0, 0), (1, 0)]);
@@ -141,7 +141,7 @@ fn serial_reads_go_to_the_first_replica() {
     rig.prepare_select(client, "tab", 9);
     rig.know_tablet(&[(2, 1), (0, 0), (1, 0)]);
     for stream in 0..9 {
-        rig.send(client, &execute_at(stream, &[9; 16], b"k", (Consistency::Serial, 0)));
+        rig.send(client, &execute_at(stream, &[9; 16], b"k", Consistency::Serial, 0));
     }
     assert_eq!(rig.requests(rig.lanes[5]).len(), 9);
     rig.finish();
@@ -181,7 +181,7 @@ fn a_statement_is_prepared_on_every_node_once() {
     rig.send(client, &prepare(1, "SELECT v FROM tab.t WHERE k = ?"));
     let (lane, request) = rig.request();
     let first = rig.lanes.iter().position(|known| *known == lane).unwrap() / 2;
-    rig.result(lane, request.stream(), &prepared(&[9; 16], 0, ("tab", "t"), b"c"));
+    rig.result(lane, request.stream(), &prepared(&[9; 16], 0, "tab.t", b"c"));
     let spread = rig.all_requests();
     let mut nodes: Vec<_> = spread
         .iter()
@@ -191,7 +191,7 @@ fn a_statement_is_prepared_on_every_node_once() {
     nodes.sort_unstable();
     assert_eq!(nodes, [0, 1, 2]);
     for (lane, request) in spread {
-        rig.result(lane, request.stream(), &prepared(&[9; 16], 0, ("tab", "t"), b"c"));
+        rig.result(lane, request.stream(), &prepared(&[9; 16], 0, "tab.t", b"c"));
     }
     assert_eq!(rig.answers(client).len(), 1);
     rig.finish();

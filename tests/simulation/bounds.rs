@@ -4,7 +4,7 @@ use crate::chance::Chance;
 use shardlane::engine::limits::Limits;
 
 /// Bounds that are met within seconds; `tight` ones all the time.
-pub(super) fn limits(chance: &mut Chance, (tight, window): (bool, u64)) -> Limits {
+pub(super) fn limits(chance: &mut Chance, tight: bool, window: u64) -> Limits {
     let streams = if tight { chance.between(3, 12) } else { 256 };
     // Apart from the streams: a lane of few streams never has a full outbox.
     let high = if chance.one_in(2) { chance.number(&[300, 1_500]) } else { 32_000 };

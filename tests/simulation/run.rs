@@ -15,7 +15,7 @@ use cql::opcode::Opcode;
 use cql::response::prepared::Prepared;
 use cql::response::rows::Rows;
 use cql::token::partitioner::Partitioner;
-use shardlane::engine::tally::Tally;
+use shardlane::engine::view::tally::Tally;
 use shardlane::pool::refill::refiller::PoolRefiller;
 use shardlane::routing::decision::Reason;
 use sim::ConnectionId;
@@ -220,8 +220,8 @@ impl World {
 
     /// Makes the schema and the rows, before any time passes.
     pub(super) fn fill_cluster(&mut self) {
-        let roles = (self.scenario.roles, self.scenario.has(FaultKind::Intruder));
-        self.credentials = Credentials::make(roles, &mut self.cluster);
+        let keeps_last = self.scenario.has(FaultKind::Intruder);
+        self.credentials = Credentials::make(self.scenario.roles, keeps_last, &mut self.cluster);
         let Some(connection) = self.own_connection(0, 30_000) else { return };
         let mut hand = Hand::OWN;
         for text in schema(&self.scenario) {

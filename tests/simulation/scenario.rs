@@ -4,8 +4,8 @@ use crate::bounds::limits;
 use crate::chance::Chance;
 use crate::clients::intruders::Intrusion;
 use crate::faults::fault_kind::FaultKind;
-use crate::model::pools::PORT_BLOCK_US;
-use crate::model::rights::RECHECK_US;
+use crate::model::checks::pools::PORT_BLOCK_US;
+use crate::model::checks::rights::RECHECK_US;
 use cql::compression::Compression;
 use shardlane::control::tables::table_reads::TableReadSettings;
 use shardlane::engine::limits::Limits;
@@ -156,7 +156,7 @@ impl Scenario {
             limits: Limits {
                 lane_stall_us,
                 keyspace_lane_unused_us: 0,
-                ..limits(&mut chance, (tight, window))
+                ..limits(&mut chance, tight, window)
             },
             metadata_ids: chance.one_in(2),
             nat: faults.contains(&FaultKind::Nat) && chance.one_in(2),

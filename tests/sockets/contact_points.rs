@@ -33,7 +33,7 @@ struct Proxy {
 
 impl Proxy {
     /// Starts one; `listen` is where clients and pages are.
-    fn start(points: &str, (listen, pages): (&str, &str)) -> Self {
+    fn start(points: &str, listen: &str, pages: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shardlane"));
         command.env_clear().env("SHARDLANE_LOG_FORMAT", "json");
         command.args(["run", "-c", points, "--bind", listen, "--admin", pages]);
@@ -98,7 +98,7 @@ fn run_stops_when_its_contact_points_are_of_two_clusters() {
     let (one, one_at) = cluster(1, |_| {});
     let (other, other_at) = cluster(2, |options| options.name = "other".to_owned());
     let points = format!("{one_at},{other_at}");
-    let mut proxy = Proxy::start(&points, ("127.92.2.3:0", "127.92.2.3:0"));
+    let mut proxy = Proxy::start(&points, "127.92.2.3:0", "127.92.2.3:0");
     let (code, said) = proxy.ended();
     assert_eq!(code, Some(1), "{said}");
     let text = format!("{other_at} is in cluster 'other', {one_at} in cluster 'simulated'");
@@ -113,7 +113,7 @@ fn run_stops_when_its_contact_points_are_of_two_clusters() {
 fn run_goes_on_with_several_nodes_and_names_of_one_cluster() {
     let (one, one_at) = cluster(11, |options| options.nodes = 2);
     let points = format!("{one_at},127.92.2.12:{},name.invalid", one_at.port());
-    let mut proxy = Proxy::start(&points, ("127.92.2.13:0", "127.92.2.13:0"));
+    let mut proxy = Proxy::start(&points, "127.92.2.13:0", "127.92.2.13:0");
     assert!(proxy.read_log("watching the cluster").is_some());
     // Longer than it takes when there is something to be found.
     std::thread::sleep(Duration::from_millis(700));
@@ -124,7 +124,7 @@ fn run_goes_on_with_several_nodes_and_names_of_one_cluster() {
 #[test]
 fn run_stops_when_it_would_talk_to_itself_or_to_another_proxy() {
     let own = free("127.92.2.21:0");
-    let mut proxy = Proxy::start(&own, (&own, "127.92.2.21:0"));
+    let mut proxy = Proxy::start(&own, &own, "127.92.2.21:0");
     let (code, said) = proxy.ended();
     assert_eq!(code, Some(1), "{said}");
     let text = format!("{own} is where this shardlane itself listens, not a node");
@@ -132,16 +132,16 @@ fn run_stops_when_it_would_talk_to_itself_or_to_another_proxy() {
 
     let port = free("127.92.2.22:0").rsplit(':').next().unwrap().to_owned();
     let anywhere = format!("0.0.0.0:{port}");
-    let mut proxy = Proxy::start(&format!("127.92.2.23:{port}"), (&anywhere, "127.92.2.22:0"));
+    let mut proxy = Proxy::start(&format!("127.92.2.23:{port}"), &anywhere, "127.92.2.22:0");
     let (code, said) = proxy.ended();
     assert_eq!(code, Some(1), "{said}");
     says(&said, &[&format!("127.92.2.23:{port} is where this shardlane itself listens")]);
 
     let (sim, node) = cluster(24, |_| {});
     let listens = free("127.92.2.25:0");
-    let mut first = Proxy::start(&node.to_string(), (&listens, "127.92.2.25:0"));
+    let mut first = Proxy::start(&node.to_string(), &listens, "127.92.2.25:0");
     assert!(first.read_log("watching the cluster").is_some());
-    let mut second = Proxy::start(&listens, ("127.92.2.26:0", "127.92.2.26:0"));
+    let mut second = Proxy::start(&listens, "127.92.2.26:0", "127.92.2.26:0");
     let (code, said) = second.ended();
     assert_eq!(code, Some(1), "{said}");
     let version = env!("CARGO_PKG_VERSION");

@@ -71,11 +71,7 @@ fn values<'a>(out: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 /// Address and shard of each replica that the cluster itself names for a token, in its order.
-fn judge(
-    sim: &SimHandle,
-    (keyspace, table): (&'static str, &'static str),
-    token: i64,
-) -> Vec<String> {
+fn judge(sim: &SimHandle, keyspace: &'static str, table: &'static str, token: i64) -> Vec<String> {
     let locate = move |cluster: &mut sim::Cluster, _| {
         let located = cluster.locate(keyspace, table, token).unwrap();
         let port = cluster.options.port;
@@ -105,7 +101,7 @@ fn keys_of_many_types_are_shown_with_token_and_replicas() {
         assert_eq!(values(&out, "bytes"), [bytes], "{out}");
         let found: i64 = values(&out, "token")[0].parse().unwrap();
         assert_eq!(found, token.unwrap_or(found), "{out}");
-        let expected = judge(&sim, table, found);
+        let expected = judge(&sim, table.0, table.1, found);
         assert_eq!(expected.len(), 2);
         let replicas = values(&out, "replica");
         assert_eq!(replicas.len(), 2, "{out}");
@@ -177,7 +173,7 @@ fn statements_are_shown_with_key_token_and_replicas() {
         };
         let replicas = found["replicas"].as_array().unwrap();
         let replicas: Vec<String> = replicas.iter().map(replica).collect();
-        assert_eq!(replicas, judge(&sim, table, token), "{text}");
+        assert_eq!(replicas, judge(&sim, table.0, table.1, token), "{text}");
         let (after, last) = (&found["range"]["after"], &found["range"]["last"]);
         assert!(after.as_i64().unwrap_or(i64::MIN) < token, "{found}");
         assert!(token <= last.as_i64().unwrap(), "{found}");

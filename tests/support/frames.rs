@@ -67,13 +67,23 @@ pub(crate) fn cut(mut bytes: &[u8]) -> Vec<Frame> {
     frames
 }
 
-pub(crate) fn frame(
-    (version, flags, stream): (u8, u8, i16),
+/// A frame of a client of protocol v4.
+pub(crate) fn client_frame(
+    stream: i16,
     opcode: Opcode,
     body: impl FnOnce(&mut Vec<u8>),
 ) -> Vec<u8> {
+    frame(FrameHead { version: 4, flags: 0, stream }, opcode, body)
+}
+
+/// A frame of a node, of protocol v4.
+pub(crate) fn node_frame(stream: i16, opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    frame(FrameHead { version: 0x84, flags: 0, stream }, opcode, body)
+}
+
+pub(crate) fn frame(head: FrameHead, opcode: Opcode, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
-    write_frame(&mut out, FrameHead { version, flags, stream }, opcode, body);
+    write_frame(&mut out, head, opcode, body);
     out
 }
 
@@ -84,7 +94,7 @@ pub(crate) fn of_version(version: u8, mut frame: Vec<u8>) -> Vec<u8> {
 }
 
 pub(crate) fn startup(version: u8, compression: Option<&str>) -> Vec<u8> {
-    frame((version, 0, 0), Opcode::Startup, |out| {
+    frame(FrameHead { version, flags: 0, stream: 0 }, Opcode::Startup, |out| {
         let mut options = vec![("CQL_VERSION", "3.0.0")];
         options.extend(compression.map(|name| ("COMPRESSION", name)));
         put_string_map(out, &options);
@@ -96,7 +106,7 @@ pub(crate) fn query(stream: i16, text: &str) -> Vec<u8> {
 }
 
 pub(crate) fn query_at(stream: i16, text: &str, consistency: Consistency) -> Vec<u8> {
-    frame((4, 0, stream), Opcode::Query, |out| {
+    client_frame(stream, Opcode::Query, |out| {
         put_long_string(out, text);
         consistency.put(out);
         out.push(0);
@@ -109,7 +119,7 @@ pub(crate) type Bound<'a> = (Option<&'a str>, Option<&'a [u8]>);
 /// QUERY with bound values, all with names or all without.
 pub(crate) fn query_with(stream: i16, text: &str, values: &[Bound<'_>]) -> Vec<u8> {
     let is_named = values.iter().any(|(name, _)| name.is_some());
-    frame((4, 0, stream), Opcode::Query, |out| {
+    client_frame(stream, Opcode::Query, |out| {
         put_long_string(out, text);
         Consistency::One.put(out);
         out.push(if is_named { 0x41 } else { 0x01 });
@@ -123,7 +133,7 @@ pub(crate) fn query_with(stream: i16, text: &str, values: &[Bound<'_>]) -> Vec<u
 
 /// BATCH of texts without values.
 pub(crate) fn batch_of_texts(stream: i16, texts: &[&str]) -> Vec<u8> {
-    frame((4, 0, stream), Opcode::Batch, |out| {
+    client_frame(stream, Opcode::Batch, |out| {
         out.push(0);
         put_short(out, texts.len() as u16);
         for text in texts {
@@ -137,21 +147,22 @@ pub(crate) fn batch_of_texts(stream: i16, texts: &[&str]) -> Vec<u8> {
 }
 
 pub(crate) fn prepare(stream: i16, text: &str) -> Vec<u8> {
-    frame((4, 0, stream), Opcode::Prepare, |out| put_long_string(out, text))
+    client_frame(stream, Opcode::Prepare, |out| put_long_string(out, text))
 }
 
 /// EXECUTE with one bound value.
 pub(crate) fn execute(stream: i16, id: &[u8], key: &[u8]) -> Vec<u8> {
-    execute_at(stream, id, key, (Consistency::One, 0))
+    execute_at(stream, id, key, Consistency::One, 0)
 }
 
 pub(crate) fn execute_at(
     stream: i16,
     id: &[u8],
     key: &[u8],
-    (consistency, flags): (Consistency, u8),
+    consistency: Consistency,
+    flags: u8,
 ) -> Vec<u8> {
-    frame((4, 0, stream), Opcode::Execute, |out| {
+    client_frame(stream, Opcode::Execute, |out| {
         put_short_bytes(out, id);
         consistency.put(out);
         out.push(flags | 1);
@@ -162,7 +173,7 @@ pub(crate) fn execute_at(
 
 /// BATCH of prepared children with one value each.
 pub(crate) fn batch(stream: i16, kind: u8, children: &[(&[u8], &[u8])]) -> Vec<u8> {
-    frame((4, 0, stream), Opcode::Batch, |out| {
+    client_frame(stream, Opcode::Batch, |out| {
         out.push(kind);
         put_short(out, children.len() as u16);
         for (id, key) in children {
@@ -208,13 +219,9 @@ pub(crate) fn schema_event(change: &str, keyspace: &str, table: Option<&str>) ->
     body
 }
 
-/// RESULT Prepared of a statement with one int marker, the partition key `k`.
-pub(crate) fn prepared(
-    id: &[u8],
-    flags: u32,
-    (keyspace, table): (&str, &str),
-    columns: &[u8],
-) -> Vec<u8> {
+/// RESULT Prepared of a statement with one int marker, the partition key `k` of `table`, named with its keyspace.
+pub(crate) fn prepared(id: &[u8], flags: u32, table: &str, columns: &[u8]) -> Vec<u8> {
+    let (keyspace, table) = table.split_once('.').expect("keyspace.table");
     let mut body = Vec::new();
     put_int(&mut body, 4);
     put_short_bytes(&mut body, id);
@@ -231,7 +238,8 @@ pub(crate) fn prepared(
 }
 
 /// RESULT Prepared of a statement with one int marker that is no part of the partition key.
-pub(crate) fn prepared_without_key(id: &[u8], (keyspace, table): (&str, &str)) -> Vec<u8> {
+pub(crate) fn prepared_without_key(id: &[u8], table: &str) -> Vec<u8> {
+    let (keyspace, table) = table.split_once('.').expect("keyspace.table");
     let mut body = Vec::new();
     put_int(&mut body, 4);
     put_short_bytes(&mut body, id);

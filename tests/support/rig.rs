@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use cql::compression::Compression;
+use cql::frame::FrameHead;
 use cql::opcode::Opcode;
 use cql::token::partitioner::Partitioner;
 use cql::token::shard::{ShardId, Sharder};
@@ -334,23 +335,27 @@ impl Rig {
 
     /// A node answers `stream` with RESULT.
     pub(crate) fn result(&mut self, lane: LaneKey, stream: i16, body: &[u8]) {
-        self.respond(lane, (0, stream), Opcode::Result, body);
+        self.respond(lane, 0, stream, Opcode::Result, body);
     }
 
     /// A node answers `stream` with ERROR.
     pub(crate) fn error(&mut self, lane: LaneKey, stream: i16, body: &[u8]) {
-        self.respond(lane, (0, stream), Opcode::Error, body);
+        self.respond(lane, 0, stream, Opcode::Error, body);
     }
 
     pub(crate) fn respond(
         &mut self,
         lane: LaneKey,
-        (flags, stream): (u8, i16),
+        flags: u8,
+        stream: i16,
         opcode: Opcode,
         body: &[u8],
     ) {
         let put = |out: &mut Vec<u8>| out.extend_from_slice(body);
-        self.lane_bytes(lane, &frames::frame((0x84, flags, stream), opcode, put));
+        self.lane_bytes(
+            lane,
+            &frames::frame(FrameHead { version: 0x84, flags, stream }, opcode, put),
+        );
     }
 
     /// A lane's connection breaks.

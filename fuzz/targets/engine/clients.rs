@@ -82,12 +82,12 @@ impl World {
             10 => frames::prepare(stream, "SELECT key FROM system.local WHERE key = ?"),
             11 => frames::prepare(stream, &format!("SELECT v FROM tab.t WHERE k = {text}")),
             12 => frames::prepare(stream, &format!("USE ks{}", text % 3)),
-            13 => frames::frame((version, 0, stream), Opcode::Options, |_| {}),
-            14 => frames::frame((version, 0, stream), Opcode::Register, |out| {
+            13 => frames::client_frame(stream, Opcode::Options, |_| {}),
+            14 => frames::client_frame(stream, Opcode::Register, |out| {
                 out.extend_from_slice(&[0, 1]);
                 put_string(out, "SCHEMA_CHANGE");
             }),
-            _ => frames::execute_at(stream, &READ_ID, &key, (Consistency::Serial, text & 0x02)),
+            _ => frames::execute_at(stream, &READ_ID, &key, Consistency::Serial, text & 0x02),
         };
         self.feed(at, &frames::of_version(version, request));
     }

@@ -49,8 +49,8 @@ impl World {
         let (version, stream) = (origin.version, origin.next);
         origin.next = (origin.next + 1) & 0x3fff;
         let token = |out: &mut Vec<u8>| put_bytes(out, Some(&[user % USERS as u8]));
-        let frame = frames::frame((version, 0, stream), Opcode::AuthResponse, token);
-        self.feed(at, &frame);
+        let frame = frames::client_frame(stream, Opcode::AuthResponse, token);
+        self.feed(at, &frames::of_version(version, frame));
         self.take_logins();
     }
 

@@ -76,8 +76,8 @@ impl World {
         };
         let body = if frame.opcode() == Opcode::Prepare {
             match text.starts_with("INSERT") {
-                true => frames::prepared(&WRITE_ID, 0, ("ring", "t"), b""),
-                false => frames::prepared(&READ_ID, 0, ("tab", "t"), b"columns"),
+                true => frames::prepared(&WRITE_ID, 0, "ring.t", b""),
+                false => frames::prepared(&READ_ID, 0, "tab.t", b"columns"),
             }
         } else if text.contains("schema_version") {
             frames::schema_version(input.byte() & 1)
@@ -118,7 +118,7 @@ impl World {
                 let (first, last) =
                     (i64::from(input.short()) << 40, i64::from(input.short()) << 40);
                 let payload = frames::tablet_payload(-first, last, &replicas);
-                let plain = frames::frame((0x84, 0, frame.stream()), Opcode::Result, |out| {
+                let plain = frames::node_frame(frame.stream(), Opcode::Result, |out| {
                     out.extend_from_slice(&match number_in(&frame.body) {
                         Some(number) if frame.opcode() != Opcode::Prepare => {
                             frames::rows(&marked(number))

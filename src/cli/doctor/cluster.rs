@@ -17,9 +17,9 @@ use crate::pool::pool_key::PoolKey;
 use crate::server::rotation::Tls;
 use crate::sockets::transport::Transport;
 use crate::topology::replication::Replication;
-use cql::cell;
 use cql::error_code::ErrorCode;
 use cql::response::rows::Rows;
+use cql::values::cell;
 
 /// Protocol versions that drivers speak; 4 is the one of lanes.
 const VERSIONS: [u8; 3] = [3, 4, 5];

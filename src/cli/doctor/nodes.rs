@@ -20,8 +20,8 @@ use crate::pool::pool_key::PoolKey;
 use crate::pool::refill::lane_slots::Dial;
 use crate::sockets::transport::Transport;
 use crate::upstream::lane::LANE_VERSION;
-use cql::cell;
 use cql::token::shard::{ShardId, Sharder};
+use cql::values::cell;
 
 /// Longest wait for an answer to a question.
 const QUERY_TIMEOUT_MS: u64 = 5_000;

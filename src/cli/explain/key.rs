@@ -2,12 +2,12 @@
 
 use thiserror::Error;
 
-use cql::column_type::ColumnType;
-use cql::scalar::put_scalar;
 use cql::token::error::TokenError;
 use cql::token::partition_key::token_of;
 use cql::token::partitioner::Partitioner;
 use cql::token::token::Token;
+use cql::values::column_type::ColumnType;
+use cql::values::scalar::put_scalar;
 
 /// What is understood, for the error when something is not.
 const KNOWN: &str = "tinyint, smallint, int, bigint, varint, decimal, float, double, boolean, text, \

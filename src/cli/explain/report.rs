@@ -71,7 +71,7 @@ pub(crate) fn explain(
         };
         let mut explanation = match &subject {
             ExplainSubject::Key { keyspace, table, .. } if is_here(keyspace, table) => {
-                of_local((keyspace.clone(), table.clone()))
+                of_local(keyspace.clone(), table.clone())
             }
             ExplainSubject::Key { keyspace, table, values } => {
                 of_key(connection, &snapshot, keyspace, table, values).await?
@@ -81,7 +81,9 @@ pub(crate) fn explain(
                 let found =
                     Box::pin(statement::explain(connection, &snapshot, text, keyspace)).await?;
                 match found.table {
-                    Some(table) if is_here(&table.0, &table.1) => of_local(table),
+                    Some((keyspace, table)) if is_here(&keyspace, &table) => {
+                        of_local(keyspace, table)
+                    }
                     table => Explanation { table, ..found },
                 }
             }
@@ -114,14 +116,15 @@ fn as_configured(explanation: Explanation, mode: TextMode) -> Explanation {
 }
 
 /// Explains a table whose rows no node is asked for.
-fn of_local(table: (String, String)) -> Explanation {
+fn of_local(keyspace: String, table: String) -> Explanation {
     let routing = Routing {
         is_routed: false,
         reason: LOCAL,
         why: "no node: shardlane itself answers about this table".to_owned(),
         is_fixed: false,
     };
-    Explanation { table: Some(table), routing: Some(routing), ..Explanation::default() }
+    let table = Some((keyspace, table));
+    Explanation { table, routing: Some(routing), ..Explanation::default() }
 }
 
 /// Explains the key of a table.

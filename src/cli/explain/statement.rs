@@ -15,8 +15,6 @@ use crate::sockets::transport::Transport;
 use crate::topology::snapshot::Snapshot;
 use crate::topology::table::Tables;
 use crate::topology::table_key::{self, TableKey};
-use cql::column_type::ColumnType;
-use cql::literal::Literal;
 use cql::request::parameters::Values;
 use cql::statement::batch::TextBatch;
 use cql::statement::document::Document;
@@ -24,6 +22,8 @@ use cql::statement::partition::{Partition, PartitionKey};
 use cql::statement::statement::TableStatement;
 use cql::statement::term::Term;
 use cql::token::partitioner::Partitioner;
+use cql::values::column_type::ColumnType;
+use cql::values::literal::Literal;
 
 /// A table that the statement names.
 struct ReadTable {

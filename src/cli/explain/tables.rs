@@ -10,13 +10,13 @@ use crate::engine::action::{TableFact, TableRequest};
 use crate::sockets::transport::Transport;
 use crate::topology::id::HostId;
 use crate::topology::table_key::KeyColumn;
-use cql::cell;
-use cql::column_type::ColumnType;
 use cql::error::WireError;
 use cql::error_code::ErrorCode;
 use cql::notation::Reader;
 use cql::response::rows::Rows;
 use cql::token::token::Token;
+use cql::values::cell;
+use cql::values::column_type::ColumnType;
 
 /// A column of the partition key.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -11,8 +11,6 @@ use tokio::sync::broadcast;
 use tokio::sync::watch;
 
 use crate::upstream::lane::LANE_RESPONSE;
-use cql::cell::{from_inet, from_text_list, from_text_map};
-use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
 use cql::frame::{FrameHead, write_frame};
 use cql::header::{HEADER_LEN, Header};
@@ -23,6 +21,8 @@ use cql::response::event::{Event, write_event};
 use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle};
 use cql::response::rows::put_rows;
 use cql::response::supported::Supported;
+use cql::values::cell::{from_inet, from_text_list, from_text_map};
+use cql::values::column_type::ColumnType;
 
 pub(crate) type Cells = Vec<Option<Vec<u8>>>;
 

@@ -2,10 +2,10 @@
 
 use crate::engine::action::TableRequest;
 use crate::topology::table_key::KeyColumn;
-use cql::cell;
-use cql::column_type::ColumnType;
 use cql::error::WireError;
 use cql::response::rows::Rows;
+use cql::values::cell;
+use cql::values::column_type::ColumnType;
 
 /// The CQL text that asks for the columns of a table or view.
 #[must_use]

@@ -6,11 +6,11 @@ use crate::control::tables::key_columns;
 use crate::control::tables::key_columns::{FoundColumns, literal};
 use crate::engine::action::TableRequest;
 use crate::topology::table_key::TableKey;
-use cql::cell;
-use cql::column_type::ColumnType;
 use cql::error::WireError;
 use cql::error_code::ErrorCode;
 use cql::response::rows::Rows;
+use cql::values::cell;
+use cql::values::column_type::ColumnType;
 
 /// User-defined types that are asked for. A key with more is not understood.
 const TYPES_MAX: usize = 16;

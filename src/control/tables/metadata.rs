@@ -16,11 +16,11 @@ use crate::control::error::ControlError;
 use crate::control::tables::server_tables::ServerTables;
 use crate::pool::nodes::node_target::Route;
 use crate::topology::id::HostId;
-use cql::cell;
 use cql::error::WireError;
 use cql::response::rows::{Row, Rows};
 use cql::token::partitioner::Partitioner;
 use cql::token::token::Token;
+use cql::values::cell;
 
 const LOCAL: &str = "system.local";
 const PEERS: &str = "system.peers";

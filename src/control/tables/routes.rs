@@ -20,9 +20,9 @@ use crate::control::error::{ControlError, chain};
 use crate::control::tables::metadata::{ClusterMetadata, HostRow};
 use crate::pool::nodes::node_target::{Route, ShardPort};
 use crate::topology::id::HostId;
-use cql::cell;
 use cql::error::WireError;
 use cql::response::rows::{Row, Rows};
+use cql::values::cell;
 
 const TABLE: &str = "system.client_routes";
 

@@ -1,10 +1,10 @@
 //! What the connected node says of itself, kept as it came: the stuff that our one-node facade is
 //! made of.
 
-use cql::column_type::ColumnType;
 use cql::error::WireError;
 use cql::response::metadata::MetadataStyle;
 use cql::response::rows::Rows;
+use cql::values::column_type::ColumnType;
 
 /// A column of a system table.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -11,11 +11,11 @@ use crate::control::tables::key_columns::literal;
 use crate::engine::action::TableRequest;
 use crate::topology::id::HostId;
 use crate::topology::tablet_page::{ReadEnd, ReadTablet, TabletPage};
-use cql::cell;
 use cql::error::WireError;
 use cql::error_code::ErrorCode;
 use cql::notation::Reader;
 use cql::response::rows::{Row, Rows};
+use cql::values::cell;
 
 /// A question about a table.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -16,9 +16,9 @@ use crate::control::tables::table_reads::TableReadSettings;
 use crate::engine::action::TableFact;
 use crate::topology::id::NodeId;
 use crate::topology::table_key::KeyColumn;
-use cql::column_type::ColumnType;
 use cql::response::event::NodeEvent;
 use cql::response::schema_change::{SchemaChange, SchemaTarget};
+use cql::values::column_type::ColumnType;
 
 /// Where the node is said to be.
 const NODE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 9_042);

@@ -20,7 +20,7 @@ use crate::engine::features::statements::metadata_ids;
 use crate::engine::features::statements::metadata_ids::CutId;
 use crate::engine::features::{agreement, slow_requests};
 use crate::engine::pending::{LaneKey, Pending, Purpose, RequestOrigin, Subject};
-use crate::engine::tally::Outcome;
+use crate::engine::view::tally::Outcome;
 use crate::upstream::lane::{LANE_RESPONSE, LaneLife, LaneRoute, RESPONSE_BODY_BYTES_MAX};
 use crate::upstream::stream_ids::StreamId;
 use cql::decoder::FrameDecoder;

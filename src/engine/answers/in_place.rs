@@ -7,7 +7,7 @@ use crate::engine::client::{ClientKey, ClientStream};
 use crate::engine::core::core::Core;
 use crate::engine::core::reply::Response;
 use crate::engine::pending::{Pending, Purpose, RequestOrigin};
-use crate::engine::tally::Outcome;
+use crate::engine::view::tally::Outcome;
 use cql::frame::patch_stream;
 use cql::header::FLAG_COMPRESSED;
 use cql::opcode::Opcode;

@@ -11,7 +11,7 @@ use crate::engine::limits::KEYS;
 use crate::engine::pending::{
     InternalRequest, LaneKey, Pending, Purpose, RESENT_MAX, RequestOrigin,
 };
-use crate::engine::tally::Outcome;
+use crate::engine::view::tally::Outcome;
 use crate::upstream::lane::{Backlog, LaneLife, PoolId};
 use crate::upstream::stream_ids::StreamId;
 use cql::error_code::ErrorCode;

@@ -16,7 +16,7 @@ use crate::engine::core::slow_requests::SlowRequests;
 use crate::engine::core::todo::Todo;
 use crate::engine::pending::{LaneKey, Outgoing, Pending, Purpose, RequestOrigin, Subject};
 use crate::engine::settings::EngineSettings;
-use crate::engine::tally::Tally;
+use crate::engine::view::tally::Tally;
 use crate::facade::local_statements::LocalStatements;
 use crate::routing::catalog::Catalog;
 use crate::routing::router::Router;

@@ -11,7 +11,7 @@ use crate::engine::core::core::Core;
 use crate::engine::core::pools::WaitingUse;
 use crate::engine::core::todo::Todo;
 use crate::engine::pending::{LaneKey, Pending, Purpose};
-use crate::engine::tally::{Outcome, RequestKind};
+use crate::engine::view::tally::{Outcome, RequestKind};
 use crate::topology::id::NodeId;
 use crate::topology::tablet::Replica;
 use crate::upstream::lane::{Lane, LaneLife, LaneRoute, PoolId};

@@ -9,7 +9,7 @@ use crate::engine::client::{Client, ClientKey, ClientStream};
 use crate::engine::core::core::Core;
 use crate::engine::core::todo::Todo;
 use crate::engine::pending::{Loss, Pending, Purpose, RequestOrigin};
-use crate::engine::tally::{Outcome, RequestKind};
+use crate::engine::view::tally::{Outcome, RequestKind};
 use crate::session::session::Phase;
 use crate::upstream::lane::PoolId;
 use cql::error_code::ErrorCode;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::settings::ConsoleSettings;
-use crate::engine::slow_request::SlowRequest;
+use crate::engine::view::slow_request::SlowRequest;
 
 /// How many are kept.
 const KEPT_MAX: usize = 128;

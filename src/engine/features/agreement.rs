@@ -13,14 +13,13 @@ use crate::engine::core::reply::Ended;
 use crate::engine::core::reply::Response;
 use crate::engine::limits::KEYS;
 use crate::engine::pending::{InternalRequest, Pending};
-use crate::engine::tally::Outcome;
+use crate::engine::view::tally::Outcome;
 use crate::facade::tables::schema_version::SchemaVersion;
 use crate::routing::policy::LaneCandidates;
 use crate::topology::id::NodeId;
 use crate::topology::table::TableId;
 use crate::upstream::lane::LANE_RESPONSE;
 use crate::upstream::lane::PoolId;
-use cql::cell;
 use cql::consistency::Consistency;
 use cql::frame::{FrameHead, write_frame};
 use cql::notation::put_long_string;
@@ -34,6 +33,7 @@ use cql::response::schema_change::{SchemaChange, SchemaTarget};
 use cql::statement::definition;
 use cql::statement::write_type::WriteType;
 use cql::v3;
+use cql::values::cell;
 
 const VERSION_QUERY: &str = "SELECT schema_version FROM system.local WHERE key='local'";
 /// Between an answer of a node and the next question to it, µs.

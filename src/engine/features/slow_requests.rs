@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::engine::core::core::Core;
 use crate::engine::pending::{LaneKey, Pending, RequestOrigin, Subject};
-use crate::engine::slow_request::SlowRequest;
-use crate::engine::tally::RequestKind;
+use crate::engine::view::slow_request::SlowRequest;
+use crate::engine::view::tally::RequestKind;
 use crate::facade::text::lexer::WordLexer;
 use cql::notation::Reader;
 

@@ -12,7 +12,7 @@ use crate::engine::features::local::{local_requests, local_traces};
 use crate::engine::limits::KEYS;
 use crate::engine::requests::plain::PlainRequest;
 use crate::engine::requests::{plain, route};
-use crate::engine::tally::{Outcome, RequestKind};
+use crate::engine::view::tally::{Outcome, RequestKind};
 use crate::session::session::Phase;
 use cql::decoder::FrameDecoder;
 use cql::error::WireError;

@@ -6,7 +6,7 @@ use crate::engine::core::core::Core;
 use crate::engine::features::clients::keyspaces;
 use crate::engine::limits::KEYS;
 use crate::engine::pending::{Outgoing, Purpose, RequestOrigin};
-use crate::engine::tally::RequestKind;
+use crate::engine::view::tally::RequestKind;
 use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
 

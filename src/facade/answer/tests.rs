@@ -8,10 +8,10 @@ use crate::facade::facade::{Facade, Facts};
 use crate::facade::tables::table_name::{PEERS, VirtualTableName};
 use crate::facade::tables::virtual_table::{LiveState, Row};
 use crate::facade::text::statement_text::{StatementText, classify};
-use cql::column_type::ColumnType;
 use cql::notation::{Reader, put_short};
 use cql::request::parameters::{PAGE_SIZE, PAGING_STATE, VALUES};
 use cql::response::rows::Rows;
+use cql::values::column_type::ColumnType;
 
 /// Lanes of nodes: `node` and `shard` are the key, `requests` grows with the row, `note` is null in
 /// every second one.

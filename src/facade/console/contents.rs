@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use cql::cell;
+use cql::values::cell;
 
 /// Rows of one table at most. More are left out: a console is no way to copy a map of a million tablets.
 pub const ROWS_MAX: usize = 50_000;

@@ -6,9 +6,9 @@ use crate::facade::refusal::Refusal;
 use crate::facade::tables::virtual_table::{Column, ColumnRole};
 use crate::facade::text::lexer::WordLexer;
 use crate::facade::text::literal::type_name;
-use cql::column_type::ColumnType;
 use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle};
 use cql::response::rows::put_rows;
+use cql::values::column_type::ColumnType;
 
 /// A DESCRIBE that is answered here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -180,8 +180,8 @@ fn column_line(column: &Column) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cql::cell;
     use cql::response::rows::Rows;
+    use cql::values::cell;
 
     fn read(text: &str, keyspace: Option<&str>) -> Description {
         Description::read(WordLexer::new(text), keyspace)

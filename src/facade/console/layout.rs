@@ -7,7 +7,7 @@ use crate::facade::tables::table_name::VirtualTableName;
 use crate::facade::tables::virtual_table::{
     Cell, Column, ColumnRole, Row, Viewpoint, VirtualTable,
 };
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -12,12 +12,12 @@ use crate::facade::tables::virtual_table::{Column, ColumnRole};
 use crate::facade::text::bound_values::BoundValues;
 use crate::facade::text::literal::{LocalLiteral, type_name};
 use crate::facade::text::select::{Comparand, Select, SelectorSource};
-use cql::cell;
-use cql::column_type::ColumnType;
 use cql::notation::{Reader, put_bytes, put_int};
 use cql::request::parameters::Parameters;
 use cql::response::metadata::Metadata;
 use cql::response::result::ResultKind;
+use cql::values::cell;
+use cql::values::column_type::ColumnType;
 
 /// The keyspace in which a server describes its tables.
 pub const SCHEMA: &str = "system_schema";

@@ -10,8 +10,8 @@ use crate::facade::tables::table_name::VirtualTableName;
 use crate::facade::tables::virtual_table::{
     Cell, Column, ColumnRole, Row, Viewpoint, VirtualTable,
 };
-use cql::cell;
-use cql::column_type::ColumnType;
+use cql::values::cell;
+use cql::values::column_type::ColumnType;
 
 /// An address of ours that clients see as a node of its own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -15,9 +15,9 @@ use crate::facade::tables::table_name::VirtualTableName;
 use crate::facade::tables::virtual_table::{
     Cell, Column, ColumnRole, Row, Viewpoint, VirtualTable,
 };
-use cql::cell;
-use cql::column_type::ColumnType;
 use cql::response::metadata::MetadataStyle;
+use cql::values::cell;
+use cql::values::column_type::ColumnType;
 
 /// The node that a driver sees.
 #[derive(Clone, Debug, Eq, PartialEq)]

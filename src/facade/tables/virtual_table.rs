@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use crate::facade::console::contents::Contents;
 use crate::facade::console::table::ConsoleTable;
 use crate::facade::tables::table_name::VirtualTableName;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// The bytes of a cell as they stand in a result; `None` is null.
 pub type Cell<'a> = Option<Cow<'a, [u8]>>;

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::facade::refusal::Refusal;
 use crate::facade::tables::virtual_table::Column;
-use cql::cell;
-use cql::column_type::ColumnType;
+use cql::values::cell;
+use cql::values::column_type::ColumnType;
 
 /// A literal.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// A shape that could not be prepared for now is tried again after this time, µs…
 pub(super) const WAIT_US: u64 = 1_000_000;

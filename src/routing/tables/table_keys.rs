@@ -248,7 +248,7 @@ fn is_named(names: &Names, keyspace: &str, table: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cql::column_type::ColumnType;
+    use cql::values::column_type::ColumnType;
 
     fn key(keyspace: &str, table: &str, name: &str) -> Arc<TableKey> {
         let column = KeyColumn { name: name.into(), kind: ColumnType::Int };

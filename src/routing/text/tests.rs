@@ -6,8 +6,8 @@ use super::*;
 use crate::topology::replication::Replication;
 use crate::topology::snapshot::SnapshotBuilder;
 use crate::topology::table_key::{KeyColumn, TableKey};
-use cql::column_type::ColumnType;
 use cql::notation::{put_bytes, put_string};
+use cql::values::column_type::ColumnType;
 
 /// What is known of a keyspace `ks` with a table `t`, whose key is an int `k`.
 struct World {

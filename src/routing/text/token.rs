@@ -2,7 +2,6 @@
 
 use crate::routing::decision::Reason;
 use crate::topology::table_key::KeyColumn;
-use cql::literal::Literal;
 use cql::notation::Value;
 use cql::request::parameters::{BoundValue, Values};
 use cql::statement::document::Document;
@@ -11,6 +10,7 @@ use cql::statement::term::Term;
 use cql::token::partition_key;
 use cql::token::partitioner::Partitioner;
 use cql::token::token::Token;
+use cql::values::literal::Literal;
 
 /// What servers call the marker of a document.
 const DOCUMENT_NAME: &str = "[json]";

@@ -35,7 +35,7 @@ use crate::server::views::pages::AdminPages;
 use crate::server::workers::Workers;
 use crate::sockets::descriptors;
 use crate::state::record::StateHeader;
-use crate::worker::client_transfer::Giving;
+use crate::worker::clients::transfer::Giving;
 use crate::worker::command::WorkerCommand;
 
 /// Steps that may wait.

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::listen::listener::Accepted;
 use crate::sockets::descriptors::{self, Receiver};
 use crate::state::client::MovedClient;
-use crate::worker::client_transfer::GivenClient;
+use crate::worker::clients::transfer::GivenClient;
 
 /// What both sides must speak.
 const VERSION: [u8; 4] = 3_u32.to_be_bytes();

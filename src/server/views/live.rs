@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::admin::readiness::{ProcessState, Readiness};
 use crate::collections::histogram::Histogram;
-use crate::engine::inspection::{LaneState, LaneView};
-use crate::engine::tally::{RequestKind, Tally};
+use crate::engine::view::inspection::{LaneState, LaneView};
+use crate::engine::view::tally::{RequestKind, Tally};
 use crate::facade::console::table::ConsoleTable;
 use crate::routing::decision::Reason;
 use crate::server::views::view::{StatementSum, TableSum, View, wide};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::collections::latency_sample::LatencySample;
 use crate::config::reader::SettingEntry;
-use crate::engine::inspection::{ByReason, Inspection, LaneView, StatementView, TableView};
-use crate::engine::tally::Feedback;
+use crate::engine::view::inspection::{ByReason, Inspection, LaneView, StatementView, TableView};
+use crate::engine::view::tally::Feedback;
 use crate::facade::text::lexer::WordLexer;
 use crate::routing::decision::Reason;
 use crate::routing::statement::Statement;

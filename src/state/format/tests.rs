@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cql::column_type::ColumnType;
 use cql::statement::write_type::WriteType;
+use cql::values::column_type::ColumnType;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::telemetry::page_order::ALL;
+use crate::telemetry::names::page_order::ALL;
 use crate::telemetry::report::RotationReport;
 use crate::topology::id::HostId;
 use crate::topology::node::Node;

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::telemetry::metric::{Metric, MetricKind};
-use crate::telemetry::page_order::ALL;
-use crate::telemetry::webhook_names::OF_WEBHOOK;
+use crate::telemetry::names::page_order::ALL;
+use crate::telemetry::names::webhook::OF_WEBHOOK;
 
 fn page() -> String {
     let mut text = "# Metrics

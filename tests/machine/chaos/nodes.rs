@@ -55,7 +55,7 @@ pub(super) fn well(frame: &Frame) -> Vec<u8> {
         } else {
             (WRITE_ID, "ring", &b""[..])
         };
-        return frames::prepared(&id, 0, (keyspace, "t"), columns);
+        return frames::prepared(&id, 0, &format!("{keyspace}.t"), columns);
     }
     if is_own_question(frame) {
         return schema_version(1);

@@ -138,7 +138,7 @@ fn a_client_whose_answers_are_long_has_few_under_way_and_all_are_served_in_order
     let lane = rig.lane(0, 0);
     let (bulk, other) = (rig.client(), rig.client());
     let all: Vec<u8> = (0..1024).flat_map(|stream| query(stream, "SELECT")).collect();
-    let first = rig.engine.limits().client_answer_bytes_max as usize / (16 << 10) + 1;
+    let first = rig.engine.limits().client_answer_bytes_max as usize / (64 << 10) + 1;
     rig.send(bulk, &all);
     assert!(!rig.engine.may_read(bulk) && rig.engine.may_read(other));
     let mut asked = Vec::new();

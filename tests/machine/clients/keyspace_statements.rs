@@ -30,7 +30,7 @@ fn with_unqualified_statement(rig: &mut Rig) -> (ClientKey, [LaneKey; 2]) {
     let client = rig.client();
     let (pool, first) = use_keyspace(rig, client, "ks");
     let second = rig.lane_of(pool, 1, 0).unwrap();
-    rig.prepare(client, "SELECT v FROM t WHERE k = ?", &prepared(&[9; 16], 0, ("ks", "t"), b"c"));
+    rig.prepare(client, "SELECT v FROM t WHERE k = ?", &prepared(&[9; 16], 0, "ks.t", b"c"));
     (client, [first, second])
 }
 
@@ -84,7 +84,7 @@ fn cassandra_runs_a_statement_without_a_keyspace_where_it_was_prepared() {
         rig.error(lane, request.stream(), &unprepared(&[9; 16]));
         let (again, prepare) = rig.request();
         assert_eq!(again, lane);
-        rig.result(again, prepare.stream(), &prepared(&[9; 16], 0, ("ks", "t"), b"c"));
+        rig.result(again, prepare.stream(), &prepared(&[9; 16], 0, "ks.t", b"c"));
         let (to, request) = rig.request();
         assert_eq!(to, lane);
         rig.result(to, request.stream(), &rows(b"rows"));

@@ -11,7 +11,7 @@ use shardlane::engine::pending::LaneKey;
 use shardlane::upstream::lane::PoolId;
 
 use crate::support::frames::{
-    error, execute, frame, of_version, prepare, prepared, query, rows, unprepared, void,
+    error, execute, node_frame, of_version, prepare, prepared, query, rows, unprepared, void,
 };
 use crate::support::rig::Rig;
 
@@ -110,7 +110,7 @@ fn a_keyspace_that_does_not_exist_is_refused_in_the_nodes_words() {
         let (pool, _) = opened(&mut rig);
         let body = error(ErrorCode::INVALID, "Keyspace 'nope' does not exist");
         let put = |out: &mut Vec<u8>| out.extend_from_slice(&body);
-        let refusal = frame((0x84, 0, 0), Opcode::Error, put);
+        let refusal = node_frame(0, Opcode::Error, put);
         rig.input(|engine| engine.on_pool_failed(pool, Some(&refusal)));
         let answer = rig.answer(client);
         assert_eq!((answer.stream(), answer.header.version), (1, 0x80 | version));
@@ -133,7 +133,7 @@ fn a_client_in_a_keyspace_that_is_refused_for_a_moment_stays_in_it() {
     rig.lose(lane);
     let body = error(ErrorCode::INVALID, "Keyspace 'ks' does not exist");
     let put = |out: &mut Vec<u8>| out.extend_from_slice(&body);
-    let refusal = frame((0x84, 0, 0), Opcode::Error, put);
+    let refusal = node_frame(0, Opcode::Error, put);
     rig.send(other, &query(1, "USE ks"));
     rig.input(|engine| engine.on_pool_failed(pool, Some(&refusal)));
     assert_eq!(rig.answer(other).code(), ErrorCode::INVALID, "a verdict for one that is not in it");
@@ -156,7 +156,7 @@ fn keyspaces_that_do_not_exist_never_use_up_the_numbers() {
         rig.send(client, &query(1, &format!("USE nope{number}")));
         let (pool, _) = opened(&mut rig);
         assert!(pool.0 < 4096);
-        let refusal = frame((0x84, 0, 0), Opcode::Error, |out| put_int(out, 0x2200));
+        let refusal = node_frame(0, Opcode::Error, |out| put_int(out, 0x2200));
         rig.input(|engine| engine.on_pool_failed(pool, Some(&refusal)));
         let _refused = rig.raw_answers(client);
         rig.actions.clear();
@@ -320,7 +320,7 @@ fn a_statement_prepared_before_a_use_belongs_to_no_keyspace() {
     rig.send(client, &prepare(1, "SELECT v FROM tab.t WHERE k = ?"));
     let (lane, request) = rig.request();
     let (_, bound) = use_keyspace(&mut rig, client, "ks");
-    let answer = prepared(&[9; 16], 0, ("tab", "t"), b"c");
+    let answer = prepared(&[9; 16], 0, "tab.t", b"c");
     rig.result(lane, request.stream(), &answer);
     for (lane, spread) in rig.all_requests() {
         assert_ne!(lane, bound);

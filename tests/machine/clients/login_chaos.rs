@@ -132,7 +132,7 @@ impl World {
         let client = self.rig.silent_client();
         self.rig.send(client, &frames::startup(4, None));
         let token = |out: &mut Vec<u8>| put_bytes(out, Some(&[user as u8]));
-        self.rig.send(client, &frames::frame((4, 0, 0), Opcode::AuthResponse, token));
+        self.rig.send(client, &frames::client_frame(0, Opcode::AuthResponse, token));
         let home = *self.homes[user].get_or_insert_with(|| {
             let home = self.rig.input(|engine| engine.open_base()).unwrap();
             self.pools.push((home, user));
@@ -210,7 +210,7 @@ impl World {
                 self.rig.error(lane, stream, &unprepared(&ID));
             }
             Opcode::Prepare => {
-                let answer = frames::prepared(&ID, 0, ("tab", "t"), b"columns");
+                let answer = frames::prepared(&ID, 0, "tab.t", b"columns");
                 self.rig.result(lane, stream, &answer);
             }
             Opcode::Query if request.text().starts_with("USE") => {

@@ -14,7 +14,7 @@ use shardlane::engine::verdict::LoginVerdict;
 use shardlane::session::sasl::SaslToken;
 use shardlane::upstream::lane::PoolId;
 
-use crate::support::frames::{Frame, error, frame, of_version, query, startup, void};
+use crate::support::frames::{Frame, client_frame, error, of_version, query, startup, void};
 use crate::support::rig::Rig;
 
 const CLASS: &str = "com.example.auth.SomeAuthenticator";
@@ -28,7 +28,7 @@ pub(crate) fn guarded() -> Rig {
 }
 
 pub(crate) fn auth_response(stream: i16, token: &[u8]) -> Vec<u8> {
-    frame((4, 0, stream), Opcode::AuthResponse, |out| put_bytes(out, Some(token)))
+    client_frame(stream, Opcode::AuthResponse, |out| put_bytes(out, Some(token)))
 }
 
 /// A client that was asked to log in.
@@ -258,7 +258,7 @@ fn a_token_of_any_size_is_no_harm() {
     let client = asked(&mut rig, 4);
     rig.send(client, &auth_response(1, &[7; 70_000]));
     assert_eq!(rig.answer(client).code(), ErrorCode::PROTOCOL_ERROR);
-    rig.send(client, &frame((4, 0, 2), Opcode::AuthResponse, |out| put_int(out, -1)));
+    rig.send(client, &client_frame(2, Opcode::AuthResponse, |out| put_int(out, -1)));
     assert!(token(&mut rig).1.reveal().is_empty());
     let class: Arc<str> = CLASS.into();
     rig.input(|engine| engine.on_authenticator(Some(class)));

@@ -14,7 +14,7 @@ use shardlane::state::record::Record;
 
 use crate::clients::keyspaces::use_keyspace;
 use crate::clients::logins::{self, grant, guarded, home, logged_in};
-use crate::support::frames::{execute, frame, query, startup, void};
+use crate::support::frames::{client_frame, execute, query, startup, void};
 use crate::support::rig::Rig;
 
 /// Takes a client out of an engine, as the shell does.
@@ -84,7 +84,7 @@ fn a_client_stays_until_it_has_its_answers() {
 #[test]
 fn a_client_that_has_not_started_starts_where_it_moved_to() {
     let startup = startup(4, None);
-    let options = frame((4, 0, 1), Opcode::Options, |_| {});
+    let options = client_frame(1, Opcode::Options, |_| {});
     for (sent, answers) in [(&[][..], 0), (&startup[..3], 0), (&startup[..12], 0), (&options, 1)] {
         let mut old = Rig::with_all_lanes();
         let client = old.silent_client();
@@ -190,7 +190,7 @@ fn a_client_in_a_keyspace_waits_for_its_lanes() {
     let mut old = Rig::with_all_lanes();
     let client = old.client();
     let register = |out: &mut Vec<u8>| put_string_list(out, &["SCHEMA_CHANGE"]);
-    old.send(client, &frame((4, 0, 2), Opcode::Register, register));
+    old.send(client, &client_frame(2, Opcode::Register, register));
     old.answer(client);
     use_keyspace(&mut old, client, "tab");
     let moved = take(&mut old, client).unwrap();

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use cql::column_type::ColumnType;
 use cql::consistency::Consistency;
 use cql::opcode::Opcode;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::{Action, TableFact};
 use shardlane::engine::learned::PartStart;
 use shardlane::routing::decision::Reason;
@@ -50,7 +50,7 @@ fn begun_with(mut rig: Rig, records: &[Record]) -> Rig {
         rig.input(|engine| engine.on_restored(record));
     }
     rig.open_all_lanes();
-    let answer = prepared(&[9; 16], 0, ("tab", "t"), b"columns");
+    let answer = prepared(&[9; 16], 0, "tab.t", b"columns");
     for (lane, request) in rig.all_requests() {
         assert_eq!(request.opcode(), Opcode::Prepare);
         rig.result(lane, request.stream(), &answer);
@@ -94,7 +94,7 @@ fn columns_that_the_old_process_knew_hold_in_the_new_one() {
         }
         let mut rig = begun_with(Rig::new(), &records);
         let client = rig.client();
-        let asked = execute_at(4, &[9; 16], b"key ", (Consistency::One, SKIP_METADATA));
+        let asked = execute_at(4, &[9; 16], b"key ", Consistency::One, SKIP_METADATA);
         rig.send(client, &asked);
         let (_, request) = rig.request();
         request.body != asked[9..]

@@ -1,5 +1,6 @@
 //! One answer for each request, to the client and stream that asked.
 
+use cql::frame::FrameHead;
 use cql::opcode::Opcode;
 
 use crate::support::frames::{query, rows, void};
@@ -144,7 +145,8 @@ fn a_lane_that_answers_with_a_request_or_in_another_version_is_closed() {
         rig.send(client, &query(1, "SELECT"));
         let request = rig.requests(lane).remove(0);
         let put = |out: &mut Vec<u8>| out.extend_from_slice(&void());
-        let bytes = crate::support::frames::frame((version, 0, request.stream()), opcode, put);
+        let head = FrameHead { version, flags: 0, stream: request.stream() };
+        let bytes = crate::support::frames::frame(head, opcode, put);
         rig.lane_bytes(lane, &bytes);
         assert_eq!(rig.lanes_to_close(), [lane], "{version:x} {opcode:?}");
         rig.finish();

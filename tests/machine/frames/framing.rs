@@ -6,13 +6,14 @@ use proptest::prelude::*;
 
 use cql::compression::Compression;
 use cql::error_code::ErrorCode;
+use cql::frame::FrameHead;
 use cql::header::{FLAG_COMPRESSED, FLAG_TRACING, HEADER_LEN, Header};
 use cql::notation::{put_bytes, put_short, put_string};
 use cql::opcode::Opcode;
 
 use crate::support::frames::{
-    cut, execute, frame, is_compressed, of_version, prepare, prepared, query, rows, startup, void,
-    with_payload,
+    client_frame, cut, execute, frame, is_compressed, node_frame, of_version, prepare, prepared,
+    query, rows, startup, void, with_payload,
 };
 use crate::support::rig::Rig;
 
@@ -30,7 +31,7 @@ fn a_frame_may_be_cut_at_every_byte_on_both_sides() {
         let mut answers = Vec::new();
         for request in &requests {
             let put = |out: &mut Vec<u8>| out.extend_from_slice(&rows(request.text().as_bytes()));
-            answers.extend(frame((0x84, 0, request.stream()), Opcode::Result, put));
+            answers.extend(node_frame(request.stream(), Opcode::Result, put));
         }
         let at = at.min(answers.len());
         rig.lane_bytes(lane, &answers[..at]);
@@ -140,7 +141,7 @@ fn only_startup_and_options_are_served_before_startup() {
     let answer = rig.answer(client);
     assert_eq!((answer.stream(), answer.code()), (7, ErrorCode::PROTOCOL_ERROR));
     assert_eq!(answer.error().text, "Unexpected message 7, expecting STARTUP or OPTIONS");
-    rig.send(client, &frame((4, 0, 2), Opcode::Options, |_| {}));
+    rig.send(client, &client_frame(2, Opcode::Options, |_| {}));
     assert_eq!(rig.answer(client).opcode(), Opcode::Supported);
     assert!(rig.requests(lane).is_empty());
     rig.finish();
@@ -246,7 +247,7 @@ fn a_client_of_v3_gets_its_own_form_of_everything() {
     let client = rig.client_of(3, None);
     rig.send(client, &of_version(3, prepare(1, "SELECT v FROM tab.t WHERE k = ?")));
     let request = rig.requests(lane).remove(0);
-    let received = prepared(&[9; 16], 0, ("tab", "t"), b"columns");
+    let received = prepared(&[9; 16], 0, "tab.t", b"columns");
     rig.result(lane, request.stream(), &received);
     let answer = rig.answer(client);
     assert_eq!(answer.header.version, 0x83);
@@ -259,7 +260,7 @@ fn a_client_of_v3_gets_its_own_form_of_everything() {
     put_short(&mut body, 1);
     put_string(&mut body, "beware");
     body.extend_from_slice(&void());
-    rig.respond(lane, (0x08, request.stream()), Opcode::Result, &body);
+    rig.respond(lane, 0x08, request.stream(), Opcode::Result, &body);
     let answer = rig.answer(client);
     assert_eq!((answer.header.version, answer.header.flags, answer.body), (0x83, 0, void()));
     rig.finish();
@@ -299,13 +300,14 @@ fn answers() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let kind = prop_oneof![Just(0x08u8), Just(0x00), any::<u8>()];
     let body = prop_oneof![
         Just(void()),
-        Just(prepared(&[9; 16], 0, ("tab", "t"), b"c")),
+        Just(prepared(&[9; 16], 0, "tab.t", b"c")),
         Just(crate::support::frames::unprepared(&[9; 16])),
         Just(crate::support::frames::schema_change("CREATED", "tab", Some("t"))),
         proptest::collection::vec(any::<u8>(), 0..40),
     ];
     let answer = (0i16..4, kind, 0u8..16, body).prop_map(|(stream, opcode, flags, body)| {
-        let mut bytes = frame((0x84, flags & 0x0e, stream), Opcode::Result, |out| {
+        let head = FrameHead { version: 0x84, flags: flags & 0x0e, stream };
+        let mut bytes = frame(head, Opcode::Result, |out| {
             out.extend_from_slice(&body);
         });
         bytes[4] = opcode;

@@ -34,7 +34,7 @@ fn cassandra_gets_a_request_payload_and_its_own_reaches_the_client() {
     let (at, again) = rig.request();
     assert_eq!((again.header.flags, again.body), (FLAG_PAYLOAD, request.body));
     let body = [payload(b"answered"), rows(b"rows")].concat();
-    rig.respond(at, (FLAG_PAYLOAD, again.header.stream), Opcode::Result, &body);
+    rig.respond(at, FLAG_PAYLOAD, again.header.stream, Opcode::Result, &body);
     let answer = rig.answer(client);
     assert_eq!((answer.header.flags, answer.body), (FLAG_PAYLOAD, body));
 

@@ -5,7 +5,7 @@ use cql::header::{FLAG_COMPRESSED, HEADER_LEN, Header};
 use cql::opcode::Opcode;
 use shardlane::upstream::lane::RESPONSE_BODY_BYTES_MAX;
 
-use crate::support::frames::{Frame, cut, frame, is_compressed, query, rows};
+use crate::support::frames::{Frame, cut, is_compressed, node_frame, query, rows};
 use crate::support::rig::Rig;
 
 const LZ4: Compression = Compression::Lz4;
@@ -60,7 +60,7 @@ fn each_answer_is_read_by_its_own_flag_and_sent_as_its_client_agreed() {
             rig.send(client, &query(7, "SELECT"));
             let (lane, request) = rig.request();
             let put = |out: &mut Vec<u8>| out.extend_from_slice(&long_rows());
-            let answer = frame((0x84, 0, request.stream()), Opcode::Result, put);
+            let answer = node_frame(request.stream(), Opcode::Result, put);
             let answer = if compressed { packed(&answer) } else { answer };
             rig.lane_bytes(lane, &answer);
             let received = rig.answer(client);
@@ -117,7 +117,7 @@ fn a_wrong_length_or_a_compression_without_request_closes_the_lane() {
         (Some(LZ4), body_of(RESPONSE_BODY_BYTES_MAX + 1)),
         (Some(LZ4), body_of(RESPONSE_BODY_BYTES_MAX)),
         (Some(LZ4), b"\0".to_vec()),
-        (None, packed(&frame((0x84, 0, 0), Opcode::Result, |out| out.extend(rows(b"r"))))),
+        (None, packed(&node_frame(0, Opcode::Result, |out| out.extend(rows(b"r"))))),
     ];
     for (agreed, body) in lies {
         let mut rig = Rig::new();

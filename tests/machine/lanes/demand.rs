@@ -1,6 +1,6 @@
 //! Lanes on demand: opened when a request asks for a shard, closed when none does for long.
 
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::Action;
 use shardlane::engine::limits::Limits;
 use shardlane::engine::pending::LaneKey;

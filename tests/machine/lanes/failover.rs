@@ -26,7 +26,7 @@ fn local_requests_stay_and_the_others_go_to_far_nodes() {
         (query_at(1, "SELECT", LocalQuorum), LocalQuorum),
         (query_at(1, "SELECT", LocalOne), LocalOne),
         (query_at(1, "SELECT", LocalSerial), LocalSerial),
-        (execute_at(1, &[9; 16], b"k", (LocalOne, 0)), LocalOne),
+        (execute_at(1, &[9; 16], b"k", LocalOne, 0), LocalOne),
         // The batches of these tests say LOCAL_QUORUM.
         (batch(1, 0, &[child]), LocalQuorum),
     ] {
@@ -40,7 +40,7 @@ fn local_requests_stay_and_the_others_go_to_far_nodes() {
     for bytes in [
         query_at(2, "SELECT", Quorum),
         query(2, "SELECT"),
-        execute_at(2, &[9; 16], b"k", (Quorum, 0)),
+        execute_at(2, &[9; 16], b"k", Quorum, 0),
         prepare(2, "SELECT"),
     ] {
         rig.send(client, &bytes);

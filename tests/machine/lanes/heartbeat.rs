@@ -29,7 +29,7 @@ fn an_idle_lane_is_asked_after_half_a_minute_and_stays_when_it_answers() {
     rig.pass_time(2 * SECOND);
     let asked = rig.requests(lane).remove(0);
     assert_eq!(asked.opcode(), Opcode::Options);
-    rig.respond(lane, (0, asked.stream()), Opcode::Supported, &[0, 0]);
+    rig.respond(lane, 0, asked.stream(), Opcode::Supported, &[0, 0]);
     rig.pass_time(20 * SECOND);
     assert!(rig.requests(lane).is_empty(), "its answer is a sign of life");
     assert!(rig.lanes_to_close().is_empty());
@@ -123,7 +123,7 @@ fn live(rig: &mut Rig, lane: LaneKey, seconds: u64) -> usize {
         rig.pass_time(SECOND);
         for request in rig.requests(lane) {
             assert_eq!(request.opcode(), Opcode::Options);
-            rig.respond(lane, (0, request.stream()), Opcode::Supported, &[0, 0]);
+            rig.respond(lane, 0, request.stream(), Opcode::Supported, &[0, 0]);
             asked += 1;
         }
     }

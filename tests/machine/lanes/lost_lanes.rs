@@ -103,7 +103,7 @@ fn a_write_that_left_is_answered_as_unknown_with_its_kind_and_consistency() {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
     rig.prepare_insert(client, "tab", 9);
-    let lwt = prepared(&[8; 16], LWT_MASK, ("tab", "t"), b"");
+    let lwt = prepared(&[8; 16], LWT_MASK, "tab.t", b"");
     rig.send(client, &prepare(1, "INSERT INTO t (k) VALUES (?) IF NOT EXISTS"));
     let (lane, request) = rig.request();
     rig.result(lane, request.stream(), &lwt);
@@ -115,8 +115,8 @@ fn a_write_that_left_is_answered_as_unknown_with_its_kind_and_consistency() {
     // The batches of these tests say LOCAL_QUORUM.
     for (bytes, consistency, write_type) in [
         (query_at(4, "INSERT", Consistency::Quorum), Consistency::Quorum, "SIMPLE"),
-        (execute_at(4, &[9; 16], b"k", (Consistency::Quorum, 0)), Consistency::Quorum, "SIMPLE"),
-        (execute_at(4, &[8; 16], b"k", (Consistency::Quorum, 0)), Consistency::Quorum, "CAS"),
+        (execute_at(4, &[9; 16], b"k", Consistency::Quorum, 0), Consistency::Quorum, "SIMPLE"),
+        (execute_at(4, &[8; 16], b"k", Consistency::Quorum, 0), Consistency::Quorum, "CAS"),
         (batch(4, 0, &[child]), Consistency::LocalQuorum, "BATCH"),
         (batch(4, 1, &[child]), Consistency::LocalQuorum, "UNLOGGED_BATCH"),
         (batch(4, 2, &[child]), Consistency::LocalQuorum, "COUNTER"),
@@ -171,7 +171,7 @@ fn a_text_s_own_words_say_what_kind_of_write_was_lost() {
     // Whether the marker is for a counter or a list is not known here.
     let marked = query_at(4, "UPDATE t SET c = c + ? WHERE k = 1", Consistency::One);
     assert_eq!(type_of(&mut rig, client, &marked).1, cas);
-    let unknown = execute_at(4, &[7; 16], b"k", (Consistency::Two, 0));
+    let unknown = execute_at(4, &[7; 16], b"k", Consistency::Two, 0);
     assert_eq!(type_of(&mut rig, client, &unknown), (Consistency::Two, cas));
     rig.finish();
 }
@@ -186,7 +186,7 @@ fn a_batch_is_a_transaction_or_counts_when_one_of_its_statements_does() {
         (6, "UPDATE t SET c = c + 1 WHERE k = ?"),
     ] {
         rig.send(client, &prepare(1, text));
-        let answer = prepared(&[id; 16], 0, ("tab", "t"), b"");
+        let answer = prepared(&[id; 16], 0, "tab.t", b"");
         for (lane, request) in rig.all_requests() {
             rig.result(lane, request.stream(), &answer);
         }
@@ -220,7 +220,7 @@ fn a_write_too_long_to_keep_is_reported_with_its_kind_and_consistency_all_the_sa
         let found = type_of(&mut rig, client, &batch(4, kind, &[child]));
         assert_eq!(found, (Consistency::LocalQuorum, write_type.to_owned()));
     }
-    let execute = execute_at(4, &[9; 16], &long, (Consistency::Quorum, 0));
+    let execute = execute_at(4, &[9; 16], &long, Consistency::Quorum, 0);
     let found = type_of(&mut rig, client, &execute);
     assert_eq!(found, (Consistency::Quorum, "SIMPLE".to_owned()));
     rig.finish();
@@ -235,7 +235,7 @@ fn a_statement_to_prepare_goes_elsewhere() {
     rig.lose(lane);
     let (other, repeated) = rig.request();
     assert_eq!(repeated.opcode(), Opcode::Prepare);
-    rig.result(other, repeated.stream(), &prepared(&[9; 16], 0, ("tab", "t"), b""));
+    rig.result(other, repeated.stream(), &prepared(&[9; 16], 0, "tab.t", b""));
     assert_eq!(rig.answer(client).stream(), 1);
     rig.finish();
 }

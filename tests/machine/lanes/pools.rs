@@ -26,7 +26,7 @@ use shardlane::pool::refill::lane_slots::WantedLanes;
 use shardlane::pool::refill::refiller::ShardPortSettings;
 use shardlane::topology::id::NodeId;
 
-use crate::support::frames::{frame, startup};
+use crate::support::frames::{client_frame, startup};
 use crate::support::rig::{settings, snapshot};
 
 pub(crate) const PLAIN: &[u8] = b"\0bob\0pw";
@@ -131,7 +131,7 @@ impl Shell {
         self.input(|_, engine| client = engine.on_client_open(address));
         let client = client.unwrap();
         self.input(|_, engine| engine.on_client_named(client, SocketAddr::from((peer, 40_000))));
-        let response = frame((4, 0, 1), Opcode::AuthResponse, |out| put_bytes(out, Some(token)));
+        let response = client_frame(1, Opcode::AuthResponse, |out| put_bytes(out, Some(token)));
         for mut bytes in [startup(4, None), response] {
             self.input(|_, engine| engine.on_client_bytes(client, &mut bytes));
         }

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use cql::cell;
-use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
 use cql::notation::{Reader, put_bytes, put_int, put_long_string, put_short, put_short_bytes};
 use cql::opcode::Opcode;
 use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle};
 use cql::response::rows::{Rows, put_rows};
+use cql::values::cell;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::{Action, TableFact};
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::engine::Engine;
@@ -20,7 +20,9 @@ use shardlane::facade::console::table::ConsoleTable;
 use shardlane::facade::tables::system_tables::OneNode;
 use shardlane::routing::decision::Reason;
 
-use crate::support::frames::{Frame, execute, frame, prepare, query, schema_event, startup, void};
+use crate::support::frames::{
+    Frame, client_frame, execute, prepare, query, schema_event, startup, void,
+};
 use crate::support::rig::{Rig, settings as support_settings};
 
 /// A rig whose clients are shown a node.
@@ -147,7 +149,7 @@ fn pages_are_of_one_collection_and_prepared_statements_work() {
     let answer = rig.answer(client);
     let id = Reader::new(&answer.body[4..]).short_bytes().unwrap().to_vec();
     let page = |stream: i16, state: Option<&[u8]>| {
-        frame((4, 0, stream), Opcode::Execute, |out| {
+        client_frame(stream, Opcode::Execute, |out| {
             put_short_bytes(out, &id);
             put_short(out, 1);
             out.push(if state.is_some() { 0x0c } else { 0x04 });
@@ -231,7 +233,7 @@ fn the_schema_of_the_cluster_has_the_console_in_it() {
     assert_eq!(asked(&mut rig, "SELECT * FROM system_schema.types"), ["ks"]);
 
     // A bound value says which keyspace is wanted.
-    let bound = frame((4, 0, 6), Opcode::Query, |out| {
+    let bound = client_frame(6, Opcode::Query, |out| {
         put_long_string(out, &format!("{all} WHERE keyspace_name = ?"));
         put_short(out, 1);
         out.push(0x01);
@@ -298,7 +300,7 @@ fn logged_in(rig: &mut Rig, user: &str) -> ClientKey {
     let token = format!("\0{user}\0secret");
     rig.send(
         client,
-        &frame((4, 0, 1), Opcode::AuthResponse, |out| put_bytes(out, Some(token.as_bytes()))),
+        &client_frame(1, Opcode::AuthResponse, |out| put_bytes(out, Some(token.as_bytes()))),
     );
     let verdict = LoginVerdict::Granted { base: home, success: &[] };
     assert!(rig.input(|engine| engine.on_verdict(client, verdict)));

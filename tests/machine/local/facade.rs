@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use cql::cell;
-use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
 use cql::header::FLAG_TRACING;
 use cql::notation::{Reader, put_short, put_short_bytes, put_string};
@@ -11,13 +9,15 @@ use cql::opcode::Opcode;
 use cql::response::metadata::MetadataStyle;
 use cql::response::rows::Rows;
 use cql::token::shard::ShardId;
+use cql::values::cell;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::facade::answer::ANSWER_BYTES_MAX;
 use shardlane::facade::tables::system_tables::{LocalColumn, OneNode};
 
 use crate::support::frames::{
-    Frame, frame, of_version, prepare, query, schema_change, schema_version,
+    Frame, client_frame, of_version, prepare, query, schema_change, schema_version,
 };
 use crate::support::rig::Rig;
 
@@ -54,7 +54,7 @@ fn show(rig: &mut Rig, version: u8) {
 
 /// EXECUTE without values.
 fn execute(stream: i16, id: &[u8]) -> Vec<u8> {
-    frame((4, 0, stream), Opcode::Execute, |out| {
+    client_frame(stream, Opcode::Execute, |out| {
         put_short_bytes(out, id);
         put_short(out, 1);
         out.push(0);
@@ -103,7 +103,7 @@ fn supported_names_the_clusters_own_version_of_cql() {
     let mut rig = Rig::new();
     let client = rig.client();
     let version = |rig: &mut Rig| {
-        rig.send(client, &frame((4, 0, 2), Opcode::Options, |_| {}));
+        rig.send(client, &client_frame(2, Opcode::Options, |_| {}));
         let answer = rig.answer(client);
         let keys = Reader::new(&answer.body).string_multimap().unwrap();
         let (_, versions) = keys.iter().find(|(key, _)| *key == "CQL_VERSION").unwrap();
@@ -201,7 +201,7 @@ fn trace(rig: &mut Rig, id: u8) {
     assert_eq!(request.text(), "SELECT key FROM system.local WHERE key='local'");
     let mut body = vec![id; 16];
     body.extend([0, 0, 0, 1]);
-    rig.respond(lane, (FLAG_TRACING, request.stream()), Opcode::Result, &body);
+    rig.respond(lane, FLAG_TRACING, request.stream(), Opcode::Result, &body);
 }
 
 #[test]

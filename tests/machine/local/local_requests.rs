@@ -7,12 +7,12 @@ use cql::opcode::Opcode;
 use cql::response::error::Extras;
 use shardlane::engine::action::Action;
 
-use crate::support::frames::{Frame, error, frame, of_version, prepare, query, startup};
+use crate::support::frames::{Frame, client_frame, error, of_version, prepare, query, startup};
 use crate::support::rig::Rig;
 
 /// EXECUTE without values.
 fn execute(stream: i16, id: &[u8]) -> Vec<u8> {
-    frame((4, 0, stream), Opcode::Execute, |out| {
+    client_frame(stream, Opcode::Execute, |out| {
         put_short_bytes(out, id);
         put_short(out, 1);
         out.push(0);
@@ -126,7 +126,7 @@ fn a_version_of_cql_that_cassandra_does_not_serve_is_refused_before_it_alone() {
         rig.open_all_lanes();
         for (version, why) in cases {
             let client = rig.silent_client();
-            let body = frame((4, 0, 0), Opcode::Startup, |out| {
+            let body = client_frame(0, Opcode::Startup, |out| {
                 let options: Vec<_> = version.map(|it| ("CQL_VERSION", it)).into_iter().collect();
                 put_string_map(out, &options);
             });
@@ -154,7 +154,7 @@ fn a_second_startup_and_an_unasked_authentication_are_refused_and_the_client_goe
         answer.error().text,
         "Unexpected message STARTUP, the connection is already initialized"
     );
-    rig.send(client, &frame((4, 0, 6), Opcode::AuthResponse, |out| put_int(out, -1)));
+    rig.send(client, &client_frame(6, Opcode::AuthResponse, |out| put_int(out, -1)));
     let answer = rig.answer(client);
     assert_eq!((answer.stream(), answer.code()), (6, ErrorCode::SERVER_ERROR));
     rig.send(client, &query(7, "SELECT"));
@@ -166,7 +166,7 @@ fn a_second_startup_and_an_unasked_authentication_are_refused_and_the_client_goe
 fn a_driver_sees_no_shards_behind_us() {
     let mut rig = Rig::new();
     let client = rig.silent_client();
-    rig.send(client, &frame((4, 0, 2), Opcode::Options, |_| {}));
+    rig.send(client, &client_frame(2, Opcode::Options, |_| {}));
     let answer = rig.answer(client);
     let keys = Reader::new(&answer.body).string_multimap().unwrap();
     assert!(keys.iter().all(|(key, _)| !key.starts_with("SCYLLA")), "{keys:?}");
@@ -178,7 +178,7 @@ fn compression_is_offered_only_where_it_is_set_and_used_for_clients_that_ask() {
         let mut rig =
             Rig::with_settings(|settings| settings.compression_offered.clone_from(&offered));
         let client = rig.silent_client();
-        rig.send(client, &frame((4, 0, 2), Opcode::Options, |_| {}));
+        rig.send(client, &client_frame(2, Opcode::Options, |_| {}));
         let answer = rig.answer(client);
         let keys = Reader::new(&answer.body).string_multimap().unwrap();
         let version = keys.iter().find(|(key, _)| *key == "SHARDLANE_VERSION").unwrap();

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use cql::column_type::ColumnType;
 use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::{LearnedTablet, PeerMessage};
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::decision::Reason;
@@ -271,7 +271,7 @@ fn only_reads_of_known_replicas_that_still_wait_are_copied() {
             execute(2, &[7; 16], b"a write"),
             query(3, "SELECT by text"),
             execute(4, &[1; 16], b"an id that no node knows"),
-            execute_at(5, &ID, b"key ", (Consistency::Serial, 0)),
+            execute_at(5, &ID, b"key ", Consistency::Serial, 0),
         ]
         .concat(),
     );

@@ -63,7 +63,7 @@ fn an_unavailable_write_that_may_have_changed_rows_is_not_repeated() {
         (7, "UPDATE tab.t SET c = c + 1 WHERE k = ?"),
     ];
     for (id, text) in statements {
-        let answer = prepared(&[id; 16], 0, ("tab", "t"), b"");
+        let answer = prepared(&[id; 16], 0, "tab.t", b"");
         rig.prepare(client, text, &answer);
     }
     let asked = [

@@ -203,9 +203,9 @@ impl Proxy {
 
 fn answer(asked: &Frame) -> Vec<u8> {
     let (opcode, body) = match asked.opcode() {
-        Opcode::Prepare => (Opcode::Result, frames::prepared(&STATEMENT, 0, ("ring", "t"), b"v")),
+        Opcode::Prepare => (Opcode::Result, frames::prepared(&STATEMENT, 0, "ring.t", b"v")),
         Opcode::Execute => (Opcode::Result, frames::void()),
         other => panic!("{other:?} is not asked here"),
     };
-    frames::frame((0x84, 0, asked.stream()), opcode, |out| out.extend_from_slice(&body))
+    frames::node_frame(asked.stream(), opcode, |out| out.extend_from_slice(&body))
 }

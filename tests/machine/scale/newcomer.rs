@@ -210,7 +210,7 @@ impl World {
         }
         let query = match &question.page {
             None => frames::query(1, &question.text),
-            Some((rows, state)) => frames::frame((4, 0, 1), Opcode::Query, |out| {
+            Some((rows, state)) => frames::client_frame(1, Opcode::Query, |out| {
                 put_page_query(out, &question.text, *rows, state.as_deref());
             }),
         };
@@ -300,13 +300,13 @@ pub(super) fn astray(arrivals: Arrivals) -> u64 {
 fn connect(cluster: &mut Cluster, node: usize, port: u16, role: (&str, &str)) -> ConnectionId {
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let connection = cluster.open(node, PortKind::ShardAware, peer).unwrap();
-    let startup = frames::frame((4, 0, 0), Opcode::Startup, |out| {
+    let startup = frames::client_frame(0, Opcode::Startup, |out| {
         let options = [("CQL_VERSION", "3.0.0"), ("TABLETS_ROUTING_V1", "")];
         cql::notation::put_string_map(out, &options);
     });
     assert_eq!(ask(cluster, connection, &startup).opcode(), Opcode::Authenticate);
     let token = format!("\0{}\0{}", role.0, role.1);
-    let login = frames::frame((4, 0, 0), Opcode::AuthResponse, |out| {
+    let login = frames::client_frame(0, Opcode::AuthResponse, |out| {
         put_bytes(out, Some(token.as_bytes()));
     });
     assert_eq!(ask(cluster, connection, &login).opcode(), Opcode::AuthSuccess);

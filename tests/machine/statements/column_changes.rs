@@ -1,11 +1,11 @@
 //! A table changes: clients that hold older columns, and asked for rows without theirs, prepare again.
 
-use cql::column_type::ColumnType;
 use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
 use cql::notation::put_short_bytes;
 use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle};
 use cql::response::rows::put_rows;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
 
@@ -34,7 +34,7 @@ fn metadata(style: MetadataStyle, columns: &[(&'static str, ColumnType)]) -> Met
 fn prepared_with(columns: &[(&'static str, ColumnType)]) -> Vec<u8> {
     let mut described = Vec::new();
     metadata(MetadataStyle::Global, columns).put(&mut described);
-    prepared(&ID, 0, ("tab", "t"), &described)
+    prepared(&ID, 0, "tab.t", &described)
 }
 
 /// RESULT Rows of no row, with the columns. Servers write them in either style.
@@ -51,7 +51,7 @@ fn rig() -> Rig {
 }
 
 fn bare(stream: i16) -> Vec<u8> {
-    execute_at(stream, &ID, b"key ", (Consistency::One, SKIP_METADATA))
+    execute_at(stream, &ID, b"key ", Consistency::One, SKIP_METADATA)
 }
 
 /// A client runs the statement, and the node answers by rows with these columns.

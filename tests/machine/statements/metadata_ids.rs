@@ -16,7 +16,7 @@ const TEXT: &str = "SELECT * FROM tab.t WHERE k = ?";
 
 /// RESULT Prepared as a node sends it that names the columns by an id.
 fn prepared_with(metadata_id: &[u8], columns: &[u8]) -> Vec<u8> {
-    let plain = prepared(&ID, 0, ("tab", "t"), columns);
+    let plain = prepared(&ID, 0, "tab.t", columns);
     let at = 4 + 2 + ID.len();
     let mut body = plain[..at].to_vec();
     put_short_bytes(&mut body, metadata_id);
@@ -74,7 +74,7 @@ fn the_id_of_prepared_columns_stays_here_and_goes_back_with_each_execute() {
             rig.result(lane, spread.stream(), &prepared_with(&OLD, b"two columns"));
         }
         let answer = rig.answer(client).body;
-        let plain = prepared(&ID, 0, ("tab", "t"), b"two columns");
+        let plain = prepared(&ID, 0, "tab.t", b"two columns");
         if version == 4 {
             assert_eq!(answer, plain);
         } else {
@@ -82,7 +82,7 @@ fn the_id_of_prepared_columns_stays_here_and_goes_back_with_each_execute() {
             assert_eq!(answer.len(), plain.len() - 6);
         }
 
-        let ask = execute_at(2, &ID, b"key ", (Consistency::One, SKIP_METADATA));
+        let ask = execute_at(2, &ID, b"key ", Consistency::One, SKIP_METADATA);
         rig.send(client, &crate::support::frames::of_version(version, ask.clone()));
         let (lane, request) = rig.request();
         assert_eq!(named(&request), (OLD.to_vec(), SKIP_METADATA | 1));
@@ -99,12 +99,12 @@ fn rows_with_other_columns_reach_the_client_with_their_columns_and_without_the_i
     let mut rig = rig();
     let client = rig.clients[0];
     for (flags, plain) in [(0x9, 0x1), (0xb, 0x3)] {
-        rig.send(client, &execute_at(2, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+        rig.send(client, &execute_at(2, &ID, b"key ", Consistency::One, SKIP_METADATA));
         let (lane, request) = rig.request();
         rig.result(lane, request.stream(), &rows(flags, Some(&NEW)));
         assert_eq!(rig.answer(client).body, rows(plain, None));
         // The client did not prepare again: it still holds the old columns.
-        rig.send(client, &execute_at(3, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+        rig.send(client, &execute_at(3, &ID, b"key ", Consistency::One, SKIP_METADATA));
         let (lane, request) = rig.request();
         assert_eq!(named(&request).0, OLD);
         rig.result(lane, request.stream(), &rows(flags, Some(&NEW)));
@@ -119,7 +119,7 @@ fn rows_always_come_with_their_columns_once_clients_hold_different_ones() {
     let (old, new) = (rig.clients[0], rig.client());
     rig.prepare(new, TEXT, &prepared_with(&NEW, b"three columns"));
     for client in [old, new] {
-        rig.send(client, &execute_at(2, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+        rig.send(client, &execute_at(2, &ID, b"key ", Consistency::One, SKIP_METADATA));
         let (lane, request) = rig.request();
         assert_eq!(named(&request).0, b"", "an id that no columns have");
         rig.result(lane, request.stream(), &rows(0x9, Some(&NEW)));
@@ -134,7 +134,7 @@ fn a_table_that_changed_otherwise_does_not_cost_the_columns_in_each_answer() {
     let client = rig.clients[0];
     rig.input(|engine| engine.on_event(&schema_event("UPDATED", "tab", Some("t"))));
     let _questions = rig.all_requests();
-    rig.send(client, &execute_at(2, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+    rig.send(client, &execute_at(2, &ID, b"key ", Consistency::One, SKIP_METADATA));
     assert_eq!(named(&rig.request().1), (OLD.to_vec(), SKIP_METADATA | 1));
     rig.finish();
 }
@@ -145,7 +145,7 @@ fn a_statement_that_was_not_prepared_here_names_no_columns() {
     rig.metadata_ids = true;
     rig.open_all_lanes();
     let client = rig.client();
-    rig.send(client, &execute_at(2, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+    rig.send(client, &execute_at(2, &ID, b"key ", Consistency::One, SKIP_METADATA));
     assert_eq!(named(&rig.request().1), (Vec::new(), SKIP_METADATA | 1));
     rig.finish();
 }
@@ -157,7 +157,7 @@ fn each_node_gets_the_frame_that_it_agreed_to() {
     let new = rig.lane(0, 0);
     let client = rig.client();
     rig.prepare(client, TEXT, &prepared_with(&OLD, &[0, 0, 0, 1, 0, 0, 0, 3]));
-    let ask = execute_at(2, &ID, b"key ", (Consistency::One, SKIP_METADATA));
+    let ask = execute_at(2, &ID, b"key ", Consistency::One, SKIP_METADATA);
     rig.send(client, &ask);
     assert_eq!(named(&rig.requests(new)[0]).0, OLD);
 
@@ -165,11 +165,7 @@ fn each_node_gets_the_frame_that_it_agreed_to() {
     rig.metadata_ids = false;
     let old = rig.lane(1, 0);
     for spread in rig.requests(old) {
-        rig.result(
-            old,
-            spread.stream(),
-            &prepared(&ID, 0, ("tab", "t"), &[0, 0, 0, 1, 0, 0, 0, 3]),
-        );
+        rig.result(old, spread.stream(), &prepared(&ID, 0, "tab.t", &[0, 0, 0, 1, 0, 0, 0, 3]));
     }
     rig.lose(new);
     let request = rig.requests(old).remove(0);
@@ -183,7 +179,7 @@ fn each_node_gets_the_frame_that_it_agreed_to() {
 fn a_forgotten_statement_is_prepared_again_with_its_id() {
     let mut rig = rig();
     let client = rig.clients[0];
-    rig.send(client, &execute_at(2, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+    rig.send(client, &execute_at(2, &ID, b"key ", Consistency::One, SKIP_METADATA));
     let (lane, request) = rig.request();
     rig.error(lane, request.stream(), &unprepared(&ID));
     let (lane, again) = rig.request();
@@ -198,7 +194,7 @@ fn a_node_that_leaves_the_id_out_is_not_believed() {
     for body in [&[0, 0, 0, 2, 0, 0, 0, 9, 0, 0, 0, 1][..], &[0, 0, 0, 4, 0, 1, 9]] {
         let mut rig = rig();
         let client = rig.clients[0];
-        rig.send(client, &execute_at(2, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+        rig.send(client, &execute_at(2, &ID, b"key ", Consistency::One, SKIP_METADATA));
         let (lane, request) = rig.request();
         rig.result(lane, request.stream(), body);
         assert_eq!(rig.answer(client).code().0, 0, "a server error");
@@ -211,7 +207,7 @@ fn a_node_that_leaves_the_id_out_is_not_believed() {
 fn old_rig() -> Rig {
     let mut rig = Rig::with_all_lanes();
     let client = rig.client();
-    rig.prepare(client, TEXT, &prepared(&ID, 0, ("tab", "t"), &[0, 0, 0, 1, 0, 0, 0, 2]));
+    rig.prepare(client, TEXT, &prepared(&ID, 0, "tab.t", &[0, 0, 0, 1, 0, 0, 0, 2]));
     rig
 }
 
@@ -228,7 +224,7 @@ fn rows_that_the_client_would_misread_are_asked_for_again_with_their_columns() {
     let mut rig = old_rig();
     let client = rig.clients[0];
     let flags = |request: &Frame| request.body[2 + 16 + 2];
-    rig.send(client, &execute_at(2, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+    rig.send(client, &execute_at(2, &ID, b"key ", Consistency::One, SKIP_METADATA));
     let (lane, request) = rig.request();
     assert_eq!(flags(&request), SKIP_METADATA | 1);
     rig.result(lane, request.stream(), &bare_rows(3));
@@ -238,7 +234,7 @@ fn rows_that_the_client_would_misread_are_asked_for_again_with_their_columns() {
     rig.result(lane, again.stream(), &rows(1, None));
     assert_eq!(rig.answer(client).body, rows(1, None));
     // From now on everybody asks for the columns.
-    rig.send(client, &execute_at(3, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+    rig.send(client, &execute_at(3, &ID, b"key ", Consistency::One, SKIP_METADATA));
     assert_eq!(flags(&rig.request().1), 1);
     rig.finish();
 }
@@ -247,7 +243,7 @@ fn rows_that_the_client_would_misread_are_asked_for_again_with_their_columns() {
 fn rows_of_the_columns_that_the_client_holds_are_passed_on() {
     let mut rig = old_rig();
     let client = rig.clients[0];
-    rig.send(client, &execute_at(2, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+    rig.send(client, &execute_at(2, &ID, b"key ", Consistency::One, SKIP_METADATA));
     let (lane, request) = rig.request();
     rig.result(lane, request.stream(), &bare_rows(2));
     assert_eq!(rig.answer(client).body, bare_rows(2));
@@ -258,7 +254,7 @@ fn rows_of_the_columns_that_the_client_holds_are_passed_on() {
 fn a_read_that_was_on_its_way_while_the_table_changed_is_asked_again() {
     let mut rig = old_rig();
     let client = rig.clients[0];
-    rig.send(client, &execute_at(2, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+    rig.send(client, &execute_at(2, &ID, b"key ", Consistency::One, SKIP_METADATA));
     let (lane, request) = rig.request();
     // Dropped and added: as many columns as before.
     rig.input(|engine| engine.on_event(&schema_event("UPDATED", "tab", Some("t"))));
@@ -274,8 +270,8 @@ fn a_read_whose_statement_was_forgotten_on_its_way_is_asked_again() {
     let mut rig = Rig::with_limits(|limits| limits.catalog_bytes_max = 1_000);
     rig.open_all_lanes();
     let client = rig.client();
-    rig.prepare(client, TEXT, &prepared(&ID, 0, ("tab", "t"), &[0, 0, 0, 1, 0, 0, 0, 2]));
-    rig.send(client, &execute_at(2, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+    rig.prepare(client, TEXT, &prepared(&ID, 0, "tab.t", &[0, 0, 0, 1, 0, 0, 0, 2]));
+    rig.send(client, &execute_at(2, &ID, b"key ", Consistency::One, SKIP_METADATA));
     let (lane, request) = rig.request();
     let other = rig.client();
     for id in 30..60 {

@@ -4,14 +4,14 @@ use cql::notation::{put_bytes, put_int, put_long_string, put_short, put_short_by
 use cql::opcode::Opcode;
 use shardlane::routing::decision::Reason;
 
-use crate::support::frames::{LWT_MASK, batch, frame, prepare, prepared};
+use crate::support::frames::{LWT_MASK, batch, client_frame, prepare, prepared};
 use crate::support::rig::Rig;
 
 const ID: [u8; 16] = [9; 16];
 
 /// EXECUTE of the page after `state`, or of the first.
 fn execute_page(stream: i16, state: Option<&[u8]>) -> Vec<u8> {
-    frame((4, 0, stream), Opcode::Execute, |out| {
+    client_frame(stream, Opcode::Execute, |out| {
         put_short_bytes(out, &ID);
         put_short(out, 1);
         out.push(if state.is_some() { 0x0d } else { 0x05 });
@@ -25,7 +25,7 @@ fn execute_page(stream: i16, state: Option<&[u8]>) -> Vec<u8> {
 }
 
 fn query_page(stream: i16, state: Option<&[u8]>) -> Vec<u8> {
-    frame((4, 0, stream), Opcode::Query, |out| {
+    client_frame(stream, Opcode::Query, |out| {
         put_long_string(out, "SELECT * FROM tab.t");
         put_short(out, 1);
         out.push(if state.is_some() { 0x0c } else { 0x04 });
@@ -119,7 +119,7 @@ fn one_condition_anywhere_sends_a_batch_to_the_first_replica() {
     rig.prepare_insert(client, "tab", 9);
     rig.send(client, &prepare(1, "UPDATE tab.t SET v = 1 WHERE k = ? IF v = 2"));
     let (lane, request) = rig.request();
-    rig.result(lane, request.stream(), &prepared(&[8; 16], LWT_MASK, ("tab", "t"), b"c"));
+    rig.result(lane, request.stream(), &prepared(&[8; 16], LWT_MASK, "tab.t", b"c"));
     let _spread = rig.all_requests();
     let _prepared = rig.answer(client);
     rig.know_tablet(&[(2, 1), (0, 0), (1, 0)]);

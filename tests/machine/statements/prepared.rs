@@ -47,7 +47,7 @@ fn a_forgotten_statement_is_prepared_on_that_node_and_the_request_sent_again() {
     assert_eq!(prepare.text(), TEXT);
     assert!(rig.answers(client).is_empty());
 
-    rig.result(again, prepare.stream(), &prepared(&ID, 0, ("tab", "t"), b"columns"));
+    rig.result(again, prepare.stream(), &prepared(&ID, 0, "tab.t", b"columns"));
     let (to, repeated) = rig.request();
     assert_eq!((to, &repeated.body), (lane, &request.body));
     rig.result(to, repeated.stream(), &rows(b"rows"));
@@ -71,7 +71,7 @@ fn requests_that_wait_for_one_statement_on_one_node_cost_one_prepare() {
     }
     let (_, prepare) = rig.request();
     assert_eq!(prepare.text(), TEXT);
-    rig.result(lane, prepare.stream(), &prepared(&ID, 0, ("tab", "t"), b"columns"));
+    rig.result(lane, prepare.stream(), &prepared(&ID, 0, "tab.t", b"columns"));
     let repeated = rig.requests(lane);
     assert_eq!(repeated.len(), 20);
     for request in repeated {
@@ -89,7 +89,7 @@ fn a_node_that_forgets_again_and_again_is_believed_after_two_repeats() {
     let (mut lane, mut request) = rig.request();
     for _ in 0..2 {
         let (again, prepare) = forget(&mut rig, lane, request.stream(), &ID);
-        rig.result(again, prepare.stream(), &prepared(&ID, 0, ("tab", "t"), b"columns"));
+        rig.result(again, prepare.stream(), &prepared(&ID, 0, "tab.t", b"columns"));
         (lane, request) = rig.request();
         assert_eq!(request.opcode(), Opcode::Execute);
     }
@@ -103,8 +103,8 @@ fn a_node_that_forgets_again_and_again_is_believed_after_two_repeats() {
 #[test]
 fn a_statement_that_returns_other_columns_now_is_for_the_client_to_prepare() {
     for answer in [
-        prepared(&ID, 0, ("tab", "t"), b"other columns"),
-        prepared(&[8; 16], 0, ("tab", "t"), b"columns"),
+        prepared(&ID, 0, "tab.t", b"other columns"),
+        prepared(&[8; 16], 0, "tab.t", b"columns"),
         void(),
     ] {
         let mut rig = rig();
@@ -128,11 +128,11 @@ fn other_columns_of_one_answer_are_asked_for_by_the_next_request() {
     rig.send(first, &execute(4, &ID, b"key "));
     let (lane, request) = rig.request();
     let (again, prepare) = forget(&mut rig, lane, request.stream(), &ID);
-    rig.result(again, prepare.stream(), &prepared(&ID, 0, ("tab", "t"), b"more columns"));
+    rig.result(again, prepare.stream(), &prepared(&ID, 0, "tab.t", b"more columns"));
     assert_eq!(rig.answer(first).code(), ErrorCode::UNPREPARED);
 
     // The node knows the statement again, with columns that this client does not hold.
-    rig.send(second, &execute_at(5, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+    rig.send(second, &execute_at(5, &ID, b"key ", Consistency::One, SKIP_METADATA));
     let (lane, request) = rig.request();
     assert_eq!(request.body[2 + 16 + 2] & SKIP_METADATA, 0);
     rig.result(lane, request.stream(), &rows(b"row"));
@@ -185,7 +185,7 @@ fn a_batch_with_a_forgotten_child_is_sent_again() {
     let (lane, request) = rig.request();
     let (again, prepare) = forget(&mut rig, lane, request.stream(), &[7; 16]);
     assert_eq!(prepare.text(), "INSERT INTO tab.t (k) VALUES (?) /* 7 */");
-    rig.result(again, prepare.stream(), &prepared(&[7; 16], 0, ("tab", "t"), b""));
+    rig.result(again, prepare.stream(), &prepared(&[7; 16], 0, "tab.t", b""));
     let (to, repeated) = rig.request();
     assert_eq!((to, &repeated.body), (lane, &request.body));
     rig.result(to, repeated.stream(), &void());
@@ -229,7 +229,7 @@ fn a_client_that_left_while_its_statement_is_prepared_gets_nothing_run() {
     let (lane, request) = rig.request();
     let (again, prepare) = forget(&mut rig, lane, request.stream(), &ID);
     rig.leave(client);
-    rig.result(again, prepare.stream(), &prepared(&ID, 0, ("tab", "t"), b"columns"));
+    rig.result(again, prepare.stream(), &prepared(&ID, 0, "tab.t", b"columns"));
     assert!(rig.all_requests().is_empty());
     rig.finish();
 }
@@ -239,11 +239,11 @@ fn rows_come_with_their_columns_after_the_table_changed() {
     let mut rig = rig();
     let client = rig.clients[0];
     let flags = |frame: &Frame| frame.body[2 + 16 + 2];
-    rig.send(client, &execute_at(4, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+    rig.send(client, &execute_at(4, &ID, b"key ", Consistency::One, SKIP_METADATA));
     assert_eq!(flags(&rig.request().1), SKIP_METADATA | 1);
     rig.input(|engine| engine.on_event(&schema_event("UPDATED", "tab", Some("t"))));
     let _questions = rig.all_requests();
-    rig.send(client, &execute_at(5, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+    rig.send(client, &execute_at(5, &ID, b"key ", Consistency::One, SKIP_METADATA));
     assert_eq!(flags(&rig.request().1), 1);
     rig.finish();
 }
@@ -252,10 +252,10 @@ fn rows_come_with_their_columns_after_the_table_changed() {
 fn a_request_from_before_a_change_asks_for_its_columns_when_it_is_repeated() {
     let mut rig = rig();
     let (old, new) = (rig.clients[0], rig.client());
-    rig.send(old, &execute_at(4, &ID, b"key ", (Consistency::One, SKIP_METADATA)));
+    rig.send(old, &execute_at(4, &ID, b"key ", Consistency::One, SKIP_METADATA));
     let (lane, request) = rig.request();
     // Meanwhile the table changes, and another client prepares the statement as it is now.
-    let now = prepared(&ID, 0, ("tab", "t"), b"more columns");
+    let now = prepared(&ID, 0, "tab.t", b"more columns");
     rig.prepare(new, TEXT, &now);
     let (again, prepare) = forget(&mut rig, lane, request.stream(), &ID);
     rig.result(again, prepare.stream(), &now);

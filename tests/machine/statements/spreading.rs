@@ -19,7 +19,7 @@ fn id(number: usize) -> [u8; 16] {
 fn prepare_literal(rig: &mut Rig, client: ClientKey, number: usize) -> Vec<(LaneKey, Frame)> {
     rig.send(client, &prepare(1, &format!("SELECT v FROM tab.t WHERE k = ? AND c = {number}")));
     let (lane, request) = rig.request();
-    let answer = prepared(&id(number), 0, ("tab", "t"), b"columns");
+    let answer = prepared(&id(number), 0, "tab.t", b"columns");
     rig.result(lane, request.stream(), &answer);
     assert_eq!(rig.answer(client).opcode(), Opcode::Result);
     let spread = rig.all_requests();
@@ -38,7 +38,7 @@ fn execute_unknown(rig: &mut Rig, client: ClientKey, number: usize) -> usize {
     let prepares = rig.all_requests();
     for (lane, prepare) in &prepares {
         assert_eq!(prepare.opcode(), Opcode::Prepare);
-        rig.result(*lane, prepare.stream(), &prepared(&id(number), 0, ("tab", "t"), b"columns"));
+        rig.result(*lane, prepare.stream(), &prepared(&id(number), 0, "tab.t", b"columns"));
     }
     let (lane, repeated) = rig.request();
     rig.result(lane, repeated.stream(), &rows(b"rows"));

@@ -4,7 +4,7 @@ use cql::header::{FLAG_PAYLOAD, FLAG_TRACING, FLAG_WARNING};
 use cql::notation::{put_short, put_string};
 use cql::opcode::Opcode;
 use shardlane::engine::action::{Action, PeerMessage};
-use shardlane::engine::tally::Feedback;
+use shardlane::engine::view::tally::Feedback;
 use shardlane::routing::decision::Reason;
 
 use crate::support::frames::{execute, rows, schema_event, tablet_payload, void};
@@ -17,7 +17,7 @@ fn miss(rig: &mut Rig, flags: u8, before: &[u8], message: &[u8], node: u16) {
     let (lane, request) = rig.request();
     let payload = tablet_payload(i64::MIN, i64::MAX, &[(host(node).0, 1)]);
     let body = [before, &payload, message].concat();
-    rig.respond(lane, (flags | FLAG_PAYLOAD, request.stream()), Opcode::Result, &body);
+    rig.respond(lane, flags | FLAG_PAYLOAD, request.stream(), Opcode::Result, &body);
 }
 
 fn prefixes() -> Vec<(u8, Vec<u8>)> {
@@ -147,7 +147,7 @@ fn a_tablet_serves_the_keys_of_its_range_alone() {
     let here = token(b"key ");
     let payload = tablet_payload(here - 1, here, &[(host(2).0, 1)]);
     let body = [payload, void()].concat();
-    rig.respond(lane, (FLAG_PAYLOAD, request.stream()), Opcode::Result, &body);
+    rig.respond(lane, FLAG_PAYLOAD, request.stream(), Opcode::Result, &body);
 
     rig.send(client, &execute(5, &[9; 16], b"key "));
     rig.send(client, &execute(6, &[9; 16], b"another key"));
@@ -167,7 +167,7 @@ fn a_broken_report_is_cut_and_teaches_nothing() {
     rig.send(client, &execute(4, &[9; 16], b"key "));
     let (lane, request) = rig.request();
     let body = [payload, rows(b"rows")].concat();
-    rig.respond(lane, (FLAG_PAYLOAD, request.stream()), Opcode::Result, &body);
+    rig.respond(lane, FLAG_PAYLOAD, request.stream(), Opcode::Result, &body);
     assert_eq!(rig.answer(client).mark(), b"rows");
     assert_eq!(rig.engine.gauges().tablets, 0);
     rig.finish();
@@ -179,7 +179,7 @@ fn a_body_whose_payload_is_cut_off_closes_the_lane_and_the_client_gets_an_error(
     let client = rig.client();
     rig.send(client, &execute(4, &[9; 16], b"key "));
     let (lane, request) = rig.request();
-    rig.respond(lane, (FLAG_PAYLOAD, request.stream()), Opcode::Result, &[0, 1, 0, 9]);
+    rig.respond(lane, FLAG_PAYLOAD, request.stream(), Opcode::Result, &[0, 1, 0, 9]);
     assert_eq!((rig.answer(client).code().0, rig.lanes_to_close()), (0, vec![lane]));
     rig.finish();
 }

@@ -10,9 +10,9 @@ use shardlane::topology::tablet_page::{ReadEnd, ReadTablet, TabletPage};
 
 use crate::support::frames::{execute, query, tablet_payload, void};
 use crate::support::rig::{Rig, host, snapshot, snapshot_with_copies, token};
-use cql::column_type::ColumnType;
 use cql::header::FLAG_PAYLOAD;
 use cql::opcode::Opcode;
+use cql::values::column_type::ColumnType;
 
 const SECOND_US: u64 = 1_000_000;
 
@@ -124,7 +124,7 @@ fn answer_with_report(rig: &mut Rig, client: ClientKey) {
     let (lane, asked) = rig.request();
     let payload = tablet_payload(i64::MIN, i64::MAX, &[(host(2).0, 1)]);
     let body = [&payload[..], &void()].concat();
-    rig.respond(lane, (FLAG_PAYLOAD, asked.stream()), Opcode::Result, &body);
+    rig.respond(lane, FLAG_PAYLOAD, asked.stream(), Opcode::Result, &body);
     rig.answer(client);
 }
 

@@ -1,12 +1,12 @@
 //! Keys of texts with constants are read once more, so that nodes report their tablets: those that are not
 //! known, and some of the known ones, which may have moved.
 
-use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
 use cql::header::FLAG_PAYLOAD;
 use cql::opcode::Opcode;
 use cql::request::parameters::{BoundValue, PAGE_SIZE};
 use cql::request::query::Query;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
 use shardlane::engine::settings::EngineSettings;
@@ -64,7 +64,7 @@ fn read(request: &Frame) -> (String, Vec<Vec<u8>>) {
 fn report(rig: &mut Rig, (lane, sample): &(LaneKey, Frame)) {
     let payload = tablet_payload(i64::MIN, i64::MAX, &[(host(2).0, 1)]);
     let body = [payload, rows(b"sample")].concat();
-    rig.respond(*lane, (FLAG_PAYLOAD, sample.stream()), Opcode::Result, &body);
+    rig.respond(*lane, FLAG_PAYLOAD, sample.stream(), Opcode::Result, &body);
 }
 
 #[test]

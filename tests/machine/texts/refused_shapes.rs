@@ -1,8 +1,8 @@
 //! What becomes of the shape of a text that a node refuses, for good or for a moment.
 
-use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
 use cql::opcode::Opcode;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::engine::Engine;
 
 use crate::support::frames::{error, prepared, query, rows};
@@ -32,7 +32,7 @@ fn a_shape_that_a_node_never_prepares_is_not_tried_again_until_its_table_changes
             if index == refused {
                 rig.error(lane, request.stream(), &error(ErrorCode::SYNTAX_ERROR, "no"));
             } else {
-                rig.result(lane, request.stream(), &prepared(&ID, 0, ("tab", "t"), &[]));
+                rig.result(lane, request.stream(), &prepared(&ID, 0, "tab.t", &[]));
             }
         }
         for _ in 0..100 {
@@ -64,12 +64,12 @@ fn a_shape_that_a_node_cannot_prepare_now_is_tried_again() {
         rig.pass_time(1_000_000);
         let prepares = send_text(&mut rig);
         let [(lane, request)] = &prepares[..] else { panic!("{code:?}: {prepares:?}") };
-        rig.result(*lane, request.stream(), &prepared(&UNTYPED, 0, ("tab", "t"), &[]));
+        rig.result(*lane, request.stream(), &prepared(&UNTYPED, 0, "tab.t", &[]));
         for (index, (lane, request)) in send_text(&mut rig).into_iter().enumerate() {
             if index == 1 {
                 rig.error(lane, request.stream(), &error(code, "not now"));
             } else {
-                rig.result(lane, request.stream(), &prepared(&ID, 0, ("tab", "t"), &[]));
+                rig.result(lane, request.stream(), &prepared(&ID, 0, "tab.t", &[]));
             }
         }
         assert!(send_text(&mut rig).is_empty(), "not at once");

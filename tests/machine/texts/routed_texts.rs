@@ -1,10 +1,10 @@
 //! Statements by text go to the shard that owns their row, as far as their text says it.
 
-use cql::column_type::ColumnType;
 use cql::consistency::Consistency;
 use cql::header::FLAG_PAYLOAD;
 use cql::opcode::Opcode;
 use cql::token::partitioner::Partitioner;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::Action;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
@@ -217,7 +217,7 @@ fn a_prepared_statement_without_key_markers_is_routed_by_its_text() {
         "SELECT v FROM ring.t WHERE v = ? ALLOW FILTERING",
     ];
     for (id, text) in (1..).zip(texts) {
-        rig.prepare(client, text, &prepared_without_key(&[id; 16], ("ring", "t")));
+        rig.prepare(client, text, &prepared_without_key(&[id; 16], "ring.t"));
     }
     let own = owner(&rig, &7i32.to_be_bytes());
     let value = (token - 1).to_be_bytes();
@@ -262,7 +262,7 @@ fn miss(rig: &mut Rig, client: ClientKey, frame: &[u8]) {
     let (lane, request) = rig.request();
     let payload = tablet_payload(i64::MIN, i64::MAX, &[(host(2).0, 1)]);
     let body = [payload, rows(b"rows")].concat();
-    rig.respond(lane, (FLAG_PAYLOAD, request.stream()), Opcode::Result, &body);
+    rig.respond(lane, FLAG_PAYLOAD, request.stream(), Opcode::Result, &body);
     assert_eq!(rig.answer(client).mark(), b"rows", "the payload is cut");
 }
 

@@ -1,19 +1,20 @@
 //! Texts that are seen often go to nodes as prepared statements, and their clients never notice.
 
-use cql::column_type::ColumnType;
 use cql::consistency::Consistency;
 use cql::error_code::ErrorCode;
+use cql::frame::FrameHead;
 use cql::header::FLAG_PAYLOAD;
 use cql::notation::{put_bytes, put_int, put_long_string};
 use cql::opcode::Opcode;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::client::ClientKey;
 use shardlane::engine::pending::LaneKey;
 use shardlane::routing::decision::Reason;
 
 use crate::clients::keyspaces::use_keyspace;
 use crate::support::frames::{
-    Bound, Frame, error, execute, execute_at, frame, of_version, prepared, query, query_with, rows,
-    schema_event, tablet_payload, unprepared, void,
+    Bound, Frame, client_frame, error, execute, execute_at, frame, of_version, prepared, query,
+    query_with, rows, schema_event, tablet_payload, unprepared, void,
 };
 use crate::support::rig::{Rig, host};
 
@@ -62,7 +63,7 @@ pub(crate) fn heat(rig: &mut Rig, client: ClientKey) -> Arrived {
 pub(crate) fn heat_with_types(rig: &mut Rig, client: ClientKey) -> Arrived {
     let [(lane, request)] = &heat(rig, client)[..] else { panic!("one node is asked for types") };
     assert_eq!(request.text(), SHAPE);
-    let mut body = prepared(&UNTYPED, 0, ("tab", "t"), &[]);
+    let mut body = prepared(&UNTYPED, 0, "tab.t", &[]);
     if rig.metadata_ids {
         // The id of the metadata follows that of the statement.
         body.splice(22..22, [0, 2, b'm', b'd']);
@@ -80,7 +81,7 @@ pub(crate) fn prepare_shape(rig: &mut Rig) {
     let prepares = heat_with_types(rig, client);
     assert_eq!(prepares.len(), 3, "one for each node");
     for (lane, request) in prepares {
-        rig.result(lane, request.stream(), &prepared(&ID, 0, ("tab", "t"), &[]));
+        rig.result(lane, request.stream(), &prepared(&ID, 0, "tab.t", &[]));
     }
     assert_eq!(rig.engine.tally().shapes_prepared, before + 1);
 }
@@ -131,13 +132,13 @@ fn parameters_of_a_query_are_kept() {
     };
     let (_, request) = send(
         &mut rig,
-        &frame((4, 0, 3), Opcode::Query, |out| {
+        &client_frame(3, Opcode::Query, |out| {
             put_long_string(out, &text(5));
             ask(out);
             rest(out);
         }),
     );
-    let mut expected = execute_at(0, &ID, &5i32.to_be_bytes(), (Consistency::LocalQuorum, 0x3c));
+    let mut expected = execute_at(0, &ID, &5i32.to_be_bytes(), Consistency::LocalQuorum, 0x3c);
     rest(&mut expected);
     assert_eq!(request.body, expected[9..]);
     rig.finish();
@@ -171,14 +172,15 @@ fn an_uncertain_text_stays_text() {
     let client = rig.clients[0];
     prepare_shape(&mut rig);
     let flags = |flags: u8| {
-        frame((4, 0, 3), Opcode::Query, |out| {
+        client_frame(3, Opcode::Query, |out| {
             put_long_string(out, &text(5));
             Consistency::One.put(out);
             out.push(flags);
         })
     };
-    let traced =
-        frame((4, 2, 3), Opcode::Query, |out| out.extend_from_slice(&query(3, &text(5))[9..]));
+    let traced = frame(FrameHead { version: 4, flags: 2, stream: 3 }, Opcode::Query, |out| {
+        out.extend_from_slice(&query(3, &text(5))[9..]);
+    });
     for frame in [
         query(3, "SELECT v FROM tab.t WHERE k = 'five'"),
         query(3, "SELECT v FROM tab.t WHERE k = 5000000000"),
@@ -246,7 +248,7 @@ fn a_text_is_sent_when_its_shape_is_forgotten_there() {
     assert_eq!(other.opcode(), Opcode::Query);
     rig.result(lane, other.stream(), &rows(b"other"));
     assert_eq!(rig.answer(client).mark(), b"other");
-    rig.result(*prepare_lane, prepare.stream(), &prepared(&ID, 0, ("tab", "t"), &[]));
+    rig.result(*prepare_lane, prepare.stream(), &prepared(&ID, 0, "tab.t", &[]));
     rig.result(*text_lane, again.stream(), &rows(b"again"));
     assert_eq!(rig.answer(client).mark(), b"again");
     assert_eq!(send(&mut rig, &query(5, &text(7))).1.opcode(), Opcode::Execute);
@@ -303,7 +305,7 @@ fn a_node_reports_the_tablet_of_a_shape_that_went_astray() {
     let (lane, request) = send(&mut rig, &query(3, &text(5)));
     let payload = tablet_payload(i64::MIN, i64::MAX, &[(host(1).0, 1)]);
     let body = [payload, rows(b"read")].concat();
-    rig.respond(lane, (FLAG_PAYLOAD, request.stream()), Opcode::Result, &body);
+    rig.respond(lane, FLAG_PAYLOAD, request.stream(), Opcode::Result, &body);
     let answer = rig.answer(client);
     assert_eq!((answer.header.flags, answer.mark()), (0, &b"read"[..]));
     let (lane, _) = send(&mut rig, &query(3, &text(6)));
@@ -320,7 +322,7 @@ fn a_node_that_knows_ids_of_metadata_describes_the_rows() {
     rig.know_key("tab", "t", &[("k", ColumnType::Int)]);
     let client = rig.client();
     for (lane, request) in heat_with_types(&mut rig, client) {
-        let mut body = prepared(&ID, 0, ("tab", "t"), &[]);
+        let mut body = prepared(&ID, 0, "tab.t", &[]);
         // The id of the metadata follows that of the statement.
         body.splice(22..22, [0, 2, b'm', b'd']);
         rig.result(lane, request.stream(), &body);

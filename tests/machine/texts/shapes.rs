@@ -1,6 +1,5 @@
 //! A text, and its shape as a prepared statement with the same constants: a node does the same.
 
-use cql::column_type::ColumnType;
 use cql::consistency::Consistency;
 use cql::notation::{Reader, put_short, put_short_bytes};
 use cql::opcode::Opcode;
@@ -9,6 +8,7 @@ use cql::response::metadata::read_bind_metadata;
 use cql::response::result::ResultKind;
 use cql::statement::shape::Shape;
 use cql::statement::statement::TableStatement;
+use cql::values::column_type::ColumnType;
 use proptest::prelude::*;
 
 use crate::support::frames::{self, Frame};
@@ -46,7 +46,7 @@ fn run_shape(server: &mut Server, text: &str) -> Option<Frame> {
     assert_eq!(kinds, untyped, "{shaped}");
     let mut values = Vec::new();
     shape.put_values(&kinds, Values::new(0, false, &[]), &mut values).ok()?;
-    let execute = frames::frame((4, 0, 3), Opcode::Execute, |out| {
+    let execute = frames::client_frame(3, Opcode::Execute, |out| {
         put_short_bytes(out, &id);
         Consistency::One.put(out);
         out.push(1);

@@ -36,7 +36,7 @@ fn the_mode_changes_while_texts_are_on_their_way() {
     assert_eq!((asked.len(), again.1.opcode(), again.1.text()), (0, Opcode::Query, &*text(6)));
     answered(&mut rig, again);
     for (lane, request) in prepares {
-        rig.result(lane, request.stream(), &prepared(&ID, 0, ("tab", "t"), &[]));
+        rig.result(lane, request.stream(), &prepared(&ID, 0, "tab.t", &[]));
     }
     // The next texts go by the mode of their time: unread, read, run.
     for (routes, runs, opcode) in [

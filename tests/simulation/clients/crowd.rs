@@ -144,7 +144,7 @@ impl World {
             15..=17 => {
                 self.ask(number, RequestKind::Prepare(handle), |hand| hand.prepare(&handle.text()));
             }
-            _ => self.ask_prepared(number, handle, (row, draw < 26)),
+            _ => self.ask_prepared(number, handle, row, draw < 26),
         }
     }
 
@@ -212,7 +212,7 @@ impl World {
         self.ask(number, RequestKind::Text(handle, key), |hand| hand.query(&text));
     }
 
-    fn ask_prepared(&mut self, number: usize, handle: Handle, (row, in_batch): (u64, bool)) {
+    fn ask_prepared(&mut self, number: usize, handle: Handle, row: u64, in_batch: bool) {
         let Some(driver) = self.drivers.get(number) else { return };
         let Some(held) = driver.held.get(&handle) else {
             let text = handle.text();

@@ -70,14 +70,14 @@ pub(crate) fn noise_of_client(chance: &mut Chance) -> Vec<u8> {
         0 => noise(chance, 300),
         1 => [startup, noise(chance, 200)].concat(),
         2 => query,
-        3 => patched(startup, (5, 0x7f)),
-        4 => [startup, patched(query, (1, FLAG_COMPRESSED))].concat(),
-        5 => [startup, patched(query, (1, FLAG_PAYLOAD))].concat(),
-        6 => [startup, patched(query, (4, Opcode::Result.byte()))].concat(),
-        7 => [startup, patched(query, (0, 3))].concat(),
-        8 => patched(startup, (0, 66)),
+        3 => patched(startup, 5, 0x7f),
+        4 => [startup, patched(query, 1, FLAG_COMPRESSED)].concat(),
+        5 => [startup, patched(query, 1, FLAG_PAYLOAD)].concat(),
+        6 => [startup, patched(query, 4, Opcode::Result.byte())].concat(),
+        7 => [startup, patched(query, 0, 3)].concat(),
+        8 => patched(startup, 0, 66),
         9 => [startup, query.clone(), query].concat(),
-        10 => [startup, patched(query, (10, 0xff))].concat(),
+        10 => [startup, patched(query, 10, 0xff)].concat(),
         _ => {
             let mut bytes = [startup, query].concat();
             let (at, bit) = (chance.index(bytes.len()), chance.below(8));
@@ -90,7 +90,7 @@ pub(crate) fn noise_of_client(chance: &mut Chance) -> Vec<u8> {
 }
 
 /// `bytes` with one of them changed.
-fn patched(mut bytes: Vec<u8>, (at, byte): (usize, u8)) -> Vec<u8> {
+fn patched(mut bytes: Vec<u8>, at: usize, byte: u8) -> Vec<u8> {
     if let Some(place) = bytes.get_mut(at) {
         *place = byte;
     }

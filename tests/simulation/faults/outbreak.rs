@@ -122,7 +122,7 @@ impl World {
         let role = self.chance.index(self.credentials.len());
         let (dropped, now) = (self.chance.one_in(2), self.now_us);
         self.narrate(format_args!("role {role} is withdrawn, dropped: {dropped}"));
-        self.credentials.withdraw(role, (dropped, now), &mut self.cluster);
+        self.credentials.withdraw(role, dropped, now, &mut self.cluster);
         self.agenda.plan(until, Event::Mend(Mending::Restore(role)));
     }
 

@@ -1,6 +1,14 @@
 //! After the faults: all lanes are back, no request waits, and every request reaches its shard once each
 //! tablet has cost its one miss.
 
+pub(crate) mod copies; // clients read while rows get other numbers of copies
+mod demand; // lanes come when they are asked for, and go when they are not used
+mod moved; // texts with constants after their tablets moved
+mod own_rows; // a client on a connection of its own reads columns that are new
+pub(crate) mod reads; // tablets that are read again
+mod shapes; // statements by text that are run as prepared ones
+mod spreading; // what is used is soon on every node, and a flood is not
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clients::driver::{Driver, WayIn};

@@ -1,5 +1,9 @@
 //! What must hold after each step, whatever happens.
 
+pub(crate) mod held; // no client waits for long for a silent lane
+pub(crate) mod pools; // few handshakes, no port that lies, no connection for nothing
+pub(crate) mod rights; // no client sees what its own role may not
+
 use crate::agenda::Event;
 use crate::clients::driver::{Driver, WayIn};
 use crate::model::frames::Frame;

@@ -81,7 +81,7 @@ pub(crate) struct Credentials {
 
 impl Credentials {
     /// Makes `count` roles in the cluster; `keeps_last` keeps the last one from honest clients.
-    pub(crate) fn make((count, keeps_last): (usize, bool), cluster: &mut Cluster) -> Self {
+    pub(crate) fn make(count: usize, keeps_last: bool, cluster: &mut Cluster) -> Self {
         let mut made = Self { editions: vec![0; count], withdrawn: BTreeMap::new(), keeps_last };
         for role in 0..count {
             made.withdrawn.insert(Credential { role, edition: 0 }, 0);
@@ -128,7 +128,8 @@ impl Credentials {
     pub(crate) fn withdraw(
         &mut self,
         role: usize,
-        (is_dropped, now_us): (bool, u64),
+        is_dropped: bool,
+        now_us: u64,
         cluster: &mut Cluster,
     ) {
         let Some(last) = self.last(role) else { return };

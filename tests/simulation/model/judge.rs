@@ -49,7 +49,7 @@ impl World {
         let record = record.clone();
         self.narrate(format_args!("client {number} hears of {request}: {}", describe(&plain)));
         if plain.opcode() == Some(Opcode::Error) {
-            return self.judge_error(number, (request, &record), &plain);
+            return self.judge_error(number, request, &record, &plain);
         }
         let told_by_liars = self.told_by_liars(&record);
         self.counted.run_elsewhere += u64::from(record.was_unavailable);
@@ -124,7 +124,7 @@ impl World {
         Some(Frame { header: Header { flags: 0, ..header }, body })
     }
 
-    fn judge_error(&mut self, number: usize, (request, record): (u64, &Record), plain: &Frame) {
+    fn judge_error(&mut self, number: usize, request: u64, record: &Record, plain: &Frame) {
         let liars = self.told_by_liars(record);
         let Some((code, text)) = plain.error() else {
             if liars {
@@ -149,7 +149,7 @@ impl World {
             return self.blame(format_args!("{request} was no prepared statement: {text}"));
         }
         if let RequestKind::LogIn(credential) = record.ask {
-            return self.judge_refused_login(number, credential, (ErrorCode(code), &text));
+            return self.judge_refused_login(number, credential, ErrorCode(code), &text);
         }
         if let RequestKind::Startup = record.ask {
             if text.starts_with("shardlane has no memory for another client") {
@@ -290,8 +290,8 @@ impl World {
                 Ok(())
             }
             RequestKind::Prepare(handle) => {
-                let asked_in = (record.keyspace, record.switching);
-                self.judge_prepared(number, (*handle, asked_in), &plain.body)
+                let asked_in = [record.keyspace, record.switching];
+                self.judge_prepared(number, *handle, asked_in, &plain.body)
             }
             RequestKind::Execute(handle, key) | RequestKind::Text(handle, key) => {
                 judge_result(*handle, *key, record.columns.as_deref(), &plain.body)
@@ -322,7 +322,8 @@ impl World {
     fn judge_prepared(
         &mut self,
         number: usize,
-        (handle, asked_in): (Handle, (Option<usize>, Option<usize>)),
+        handle: Handle,
+        asked_in: [Option<usize>; 2],
         body: &[u8],
     ) -> Result<(), String> {
         expect_kind(body, ResultKind::Prepared)?;
@@ -332,7 +333,7 @@ impl World {
         // A PREPARE behind a `USE` waits for it, and is then in its keyspace, unless it names its own.
         let anywhere = handle.qualified.then_some(None);
         let lost = driver.lost_uses.iter().copied().map(Some);
-        let known = [asked_in.0, asked_in.1].into_iter().chain(anywhere).chain(lost).any(|of| {
+        let known = asked_in.into_iter().chain(anywhere).chain(lost).any(|of| {
             let of = of.and_then(|of| KEYSPACES.get(of)).copied();
             let known = self.cluster.statement_id(&handle.text(), of);
             known.is_some_and(|known| prepared.id == known)

@@ -178,7 +178,9 @@ pub(crate) struct LaneEnd {
 impl LaneEnd {
     /// A lane of a worker, pool and node, on which nothing was sent yet.
     pub(crate) fn new(
-        (worker, pool, node): (usize, u16, usize),
+        worker: usize,
+        pool: u16,
+        node: usize,
         shard: u16,
         connection: ConnectionId,
     ) -> Self {
@@ -238,7 +240,7 @@ pub(crate) struct Link {
 
 impl Link {
     /// A connection of which both directions hold `capacity` bytes.
-    pub(crate) fn new(end: End, (latency_us, capacity): (u64, usize), cut: Cut) -> Self {
+    pub(crate) fn new(end: End, latency_us: u64, capacity: usize, cut: Cut) -> Self {
         Self { up: Pipe::new(capacity), down: Pipe::new(capacity), end, latency_us, cut }
     }
 

@@ -141,7 +141,7 @@ impl World {
         }
         let mut bytes = Vec::new();
         write_error(&mut bytes, 0x84, frame.header.stream, code, text);
-        self.node_refuses(id, (frame, text), &bytes);
+        self.node_refuses(id, frame, text, &bytes);
     }
 
     /// Whether a request reads or writes rows, so that replicas are counted for it.
@@ -166,10 +166,10 @@ impl World {
         let mut bytes = Vec::new();
         let extras = Extras::Unavailable { consistency, required, alive };
         write_error_with(&mut bytes, 0x84, frame.header.stream, text, &extras);
-        self.node_refuses(id, (frame, text), &bytes);
+        self.node_refuses(id, frame, text, &bytes);
     }
 
-    fn node_refuses(&mut self, id: LinkId, (frame, text): (&Frame, &str), bytes: &[u8]) {
+    fn node_refuses(&mut self, id: LinkId, frame: &Frame, text: &str, bytes: &[u8]) {
         self.narrate(format_args!("lane {id} refuses {}: {text}", frame.header.stream));
         for answer in Cutter::default().push(bytes) {
             self.node_answers(id, &answer);

@@ -142,7 +142,7 @@ impl World {
     }
 
     /// A handshake is over: another has its turn.
-    fn end_turn(&mut self, (node, login): (usize, bool), mut whose: Whose) {
+    fn end_turn(&mut self, node: usize, login: bool, mut whose: Whose) {
         loop {
             let Some(turns) = self.turns.get_mut(&(node, login)) else { return };
             let Some((next, its)) = turns.on_ended(whose) else { return };
@@ -167,7 +167,7 @@ impl World {
                 if let Some(dial) = self.dials.get_mut(&key) {
                     dial.state = State::Challenged { greeted, challenge: challenge.clone() };
                 }
-                self.end_turn((node, true), order.hello.whose());
+                self.end_turn(node, true, order.hello.whose());
                 let at = self.now_us + HANDSHAKE_US;
                 self.agenda.plan(at, Event::ChallengeEnds { worker: key.0, id: key.1 });
                 self.counted.challenges += 1;
@@ -225,7 +225,7 @@ impl World {
         }
         self.note_port(node, dialled, &greeted);
         if had_turn {
-            self.end_turn((node, login), whose);
+            self.end_turn(node, login, whose);
         }
         let connection = Connection {
             node: of,
@@ -248,7 +248,7 @@ impl World {
             self.cluster.close(greeted.connection);
         }
         if dial.has_turn() {
-            self.end_turn((dial.node, dial.is_login()), dial.order.hello.whose());
+            self.end_turn(dial.node, dial.is_login(), dial.order.hello.whose());
         }
         match &dial.order.hello {
             Hello::Lane { pool, .. } => {
@@ -282,7 +282,7 @@ impl World {
             }
         }
         if dial.has_turn() {
-            self.end_turn((dial.node, dial.is_login()), dial.order.hello.whose());
+            self.end_turn(dial.node, dial.is_login(), dial.order.hello.whose());
         }
     }
 
@@ -302,8 +302,7 @@ impl World {
             .pools
             .pool_key(shardlane::upstream::lane::PoolId(refiller.pool));
         let keyspace = of.and_then(|of| of.keyspace.as_ref()).map(ToString::to_string);
-        let mut end =
-            LaneEnd::new((worker, refiller.pool, node), greeted.shard, greeted.connection);
+        let mut end = LaneEnd::new(worker, refiller.pool, node, greeted.shard, greeted.connection);
         end.key = Some(lane);
         end.serial = serial;
         end.dedicated = of.is_none();

@@ -130,8 +130,8 @@ impl World {
     pub(crate) fn new_link(&mut self, end: End) -> LinkId {
         self.links_made += 1;
         let cut = Cut::draw(&mut self.chance);
-        let of = (self.scenario.latency_us, self.scenario.pipe_bytes);
-        self.links.insert(self.links_made, Link::new(end, of, cut));
+        let link = Link::new(end, self.scenario.latency_us, self.scenario.pipe_bytes, cut);
+        self.links.insert(self.links_made, link);
         self.links_made
     }
 
@@ -163,7 +163,7 @@ impl World {
         let rest = self.take_arrived(id, false, usize::MAX);
         if !rest.is_empty() {
             self.release_streams(id, &rest);
-            self.give_lane_bytes((worker, key), rest);
+            self.give_lane_bytes(worker, key, rest);
         }
         self.narrate(format_args!("lane {id} is gone"));
         self.pools_input(worker, |pools, engine| pools.on_lane_lost(engine, key));

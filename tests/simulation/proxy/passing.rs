@@ -19,7 +19,7 @@ pub(crate) fn is_large(cutter: &Cutter) -> bool {
 
 impl World {
     /// Gives an engine what a lane brought, and clients what it passes on of that.
-    pub(crate) fn give_lane_bytes(&mut self, (number, lane): (usize, LaneKey), mut bytes: Vec<u8>) {
+    pub(crate) fn give_lane_bytes(&mut self, number: usize, lane: LaneKey, mut bytes: Vec<u8>) {
         let mut passed = Vec::new();
         let links = &mut self.links;
         let Worker { engine, client_links, .. } = self.workers.get_mut(number);

@@ -92,7 +92,7 @@ impl World {
         }
         self.release_streams(id, &bytes);
         self.note_moved(id);
-        self.give_lane_bytes((worker, key), bytes);
+        self.give_lane_bytes(worker, key, bytes);
         if self.links.get(&id).is_some_and(|link| !link.down.arrived.is_empty()) {
             self.proxy_is_wanted(id);
         }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cql::column_type::ColumnType;
 use cql::opcode::Opcode;
+use cql::values::column_type::ColumnType;
 use shardlane::engine::action::{LearnedTablet, PeerMessage};
 use shardlane::engine::client::ClientKey;
 use shardlane::topology::table_key::{KeyColumn, TableKey};
@@ -29,14 +29,14 @@ impl Rig {
     /// Prepares a SELECT by `k` of `keyspace.t` under the id `[id; 16]`.
     pub(crate) fn prepare_select(&mut self, client: ClientKey, keyspace: &str, id: u8) {
         let text = format!("SELECT v FROM {keyspace}.t WHERE k = ? /* {id} */");
-        let answer = frames::prepared(&[id; 16], 0, (keyspace, "t"), b"columns");
+        let answer = frames::prepared(&[id; 16], 0, &format!("{keyspace}.t"), b"columns");
         self.prepare(client, &text, &answer);
     }
 
     /// Prepares an INSERT into `keyspace.t` under the id `[id; 16]`.
     pub(crate) fn prepare_insert(&mut self, client: ClientKey, keyspace: &str, id: u8) {
         let text = format!("INSERT INTO {keyspace}.t (k) VALUES (?) /* {id} */");
-        let answer = frames::prepared(&[id; 16], 0, (keyspace, "t"), b"");
+        let answer = frames::prepared(&[id; 16], 0, &format!("{keyspace}.t"), b"");
         self.prepare(client, &text, &answer);
     }
 

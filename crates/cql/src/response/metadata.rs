@@ -1,9 +1,9 @@
 //! Metadata of rows and bind markers: which columns, of which types (v4 section 4.2.5.2).
 
-use crate::column_type::ColumnType;
 use crate::error::WireError;
 use crate::header::RESPONSE;
 use crate::notation::{Reader, put_bytes, put_int, put_short, put_short_bytes, put_string};
+use crate::values::column_type::ColumnType;
 
 /// Keyspace and table stand once, before all columns.
 pub const GLOBAL_TABLES_SPEC: u32 = 0x0001;

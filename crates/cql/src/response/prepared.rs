@@ -1,9 +1,9 @@
 //! RESULT Prepared: a statement's id, its bind markers and the columns it will return.
 
-use crate::column_type;
 use crate::error::WireError;
 use crate::notation::Reader;
 use crate::response::metadata::GLOBAL_TABLES_SPEC;
+use crate::values::column_type;
 
 /// The type option of a counter.
 const COUNTER: [u8; 2] = [0, 5];

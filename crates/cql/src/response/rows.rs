@@ -76,7 +76,7 @@ impl<'a> Row<'a, '_> {
         self.cells.get(index).copied().flatten()
     }
 
-    /// The cell of a column, read by one of [`crate::cell`]; `None` when it is null.
+    /// The cell of a column, read by one of [`crate::values::cell`]; `None` when it is null.
     pub fn read<T>(
         &self,
         name: &str,

@@ -4,11 +4,11 @@
 //! What is inside other values is not checked: a document that is no JSON is refused by every server,
 //! wherever it arrives.
 
-use crate::column_type::ColumnType;
-use crate::literal::Literal;
-use crate::scalar::{Uncertain, put_scalar};
 use crate::statement::lexer::READ_BYTES_MAX;
 use crate::statement::partition::KEY_COLUMNS_MAX;
+use crate::values::column_type::ColumnType;
+use crate::values::literal::Literal;
+use crate::values::scalar::{Uncertain, put_scalar};
 
 /// How deep values may nest.
 const DEPTH_MAX: usize = 32;

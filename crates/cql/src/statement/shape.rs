@@ -5,15 +5,15 @@
 //! constant can be bound once that type is known. All else stays in the text: selected terms, LIMIT,
 //! TTL, TIMESTAMP, calls, conditions, sums, elements of collections and null.
 
-use crate::column_type::ColumnType;
-use crate::literal::Literal;
 use crate::notation::{Value, put_bytes, put_int};
 use crate::request::parameters::{BoundValue, Values};
-use crate::scalar::Uncertain;
 use crate::statement::lexer::{Lexeme, Lexer};
 use crate::statement::name::Name;
 use crate::statement::statement::{TableStatement, Verb, skip_to_word};
 use crate::statement::term::Term;
+use crate::values::column_type::ColumnType;
+use crate::values::literal::Literal;
+use crate::values::scalar::Uncertain;
 
 /// Most constants that are replaced.
 pub const CONSTANTS_MAX: usize = 64;

@@ -1,8 +1,8 @@
 //! Terms: the values of columns as a text writes them.
 
-use crate::literal::Literal;
 use crate::statement::lexer::{Lexeme, Lexer};
 use crate::statement::name::Name;
+use crate::values::literal::Literal;
 
 /// What stands for the value of a partition-key column.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,6 +1,6 @@
 //! Types as Cassandra's classes, which ScyllaDB hashes into the id of result metadata.
 
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 const PACKAGE: &str = "org.apache.cassandra.db.marshal.";
 

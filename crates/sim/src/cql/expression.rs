@@ -6,8 +6,8 @@ use crate::cql::function::Moment;
 use crate::cql::values::elements;
 use crate::cql::values::sort_key;
 use crate::cql::values::validate;
-use cql::column_type::ColumnType;
 use cql::notation::Value;
+use cql::values::column_type::ColumnType;
 
 /// A value to be computed.
 #[derive(Clone, Debug, Eq, PartialEq)]

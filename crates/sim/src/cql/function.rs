@@ -9,9 +9,9 @@ use crate::cql::type_name;
 use crate::cql::values::constant;
 use crate::cql::values::elements;
 use crate::cql::values::json;
-use cql::calendar::{DATE_EPOCH, MILLIS_A_DAY};
-use cql::column_type::ColumnType;
 use cql::token::partitioner::Partitioner;
+use cql::values::calendar::{DATE_EPOCH, MILLIS_A_DAY};
+use cql::values::column_type::ColumnType;
 
 /// 100 ns steps from 1582-10-15, where time-based uuids begin, to 1970.
 const UUID_EPOCH: u64 = 0x01b2_1dd2_1381_4000;

@@ -1,6 +1,6 @@
 //! Types as CQL writes them.
 
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// Types that have one word for a name.
 const SIMPLE: &[(&str, ColumnType)] = &[

@@ -33,8 +33,8 @@ use crate::store::plans::prepared::Prepared;
 use crate::store::plans::prepared::StatementKind;
 use crate::store::plans::request::Request;
 use crate::store::plans::select::SelectPlan;
-use cql::column_type::ColumnType;
 use cql::notation::Value;
+use cql::values::column_type::ColumnType;
 
 /// Schema and rows of the whole cluster.
 #[derive(Debug)]

@@ -16,9 +16,9 @@ use crate::cli::simulated::demo::client::{DemoClient, NodeReply};
 use crate::cli::simulated::demo::probe::{Probe, ProbeReport};
 use crate::cli::simulated::demo::stage::{KEYSPACE, TABLE};
 use crate::platform::clock;
-use cql::cell;
 use cql::opcode::Opcode;
 use cql::response::rows::Rows;
+use cql::values::cell;
 use sim::mix;
 
 /// Connections, as many as old drivers open to a node.

@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::cli::simulated::demo::comparison::Comparison;
 use crate::cli::simulated::demo::load::{Counters, LoadReport};
 use crate::cli::simulated::demo::sample::{Window, percent};
-use crate::engine::gauges::Gauges;
-use crate::engine::tally::Tally;
+use crate::engine::view::gauges::Gauges;
+use crate::engine::view::tally::Tally;
 use crate::routing::decision::Reason;
 
 /// The median, and the 99th percentile, of 1000.

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::engine::action::TableFact;
-use cql::column_type::ColumnType;
 use cql::notation::{put_bytes, put_int};
 use cql::response::metadata::{ColumnSpec, Metadata, MetadataStyle};
 use cql::response::rows::put_rows;
+use cql::values::column_type::ColumnType;
 
 type Cells = Vec<Option<Vec<u8>>>;
 

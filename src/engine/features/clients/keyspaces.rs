@@ -15,7 +15,7 @@ use crate::engine::core::reply::Ended;
 use crate::engine::core::todo::{Todo, UseRequest};
 use crate::engine::limits::KEYS;
 use crate::engine::pending::{LaneKey, Outgoing, Pending, Purpose, RequestOrigin, Subject};
-use crate::engine::tally::{Outcome, RequestKind};
+use crate::engine::view::tally::{Outcome, RequestKind};
 use crate::routing::decision::Reason;
 use crate::topology::id::NodeId;
 use crate::upstream::lane::PoolId;

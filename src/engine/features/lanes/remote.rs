@@ -5,7 +5,7 @@ use std::mem;
 use crate::engine::core::core::Core;
 use crate::engine::core::message::Message;
 use crate::engine::pending::{LaneKey, Outgoing, RequestOrigin};
-use crate::engine::tally::RequestKind;
+use crate::engine::view::tally::RequestKind;
 use crate::routing::decision::Decision;
 use crate::topology::id::NodeId;
 use cql::consistency::Consistency;

@@ -11,7 +11,7 @@ use crate::engine::core::core::Core;
 use crate::engine::core::message::ClientRequest;
 use crate::engine::core::reply::Response;
 use crate::engine::core::todo::{Todo, TracedRequest};
-use crate::engine::tally::RequestKind;
+use crate::engine::view::tally::RequestKind;
 use crate::facade::console::contents::Contents;
 use crate::facade::console::table::{ConsoleTable, KEYSPACE};
 use crate::facade::refusal::Refusal;

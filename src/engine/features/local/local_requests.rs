@@ -6,7 +6,7 @@ use crate::engine::client::ClientStream;
 use crate::engine::core::console_access::{Access, Live};
 use crate::engine::core::core::Core;
 use crate::engine::core::message::{ClientRequest, TraceId};
-use crate::engine::tally::{Outcome, RequestKind};
+use crate::engine::view::tally::{Outcome, RequestKind};
 use crate::facade::console::table::ConsoleTable;
 use crate::facade::facade::Facade;
 use crate::facade::local_statements::{LocalStatement, prepared_use};

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use crate::engine::client::{ClientKey, ClientStream};
 use crate::engine::core::core::Core;
 use crate::engine::pending::{Outgoing, Pending, RequestOrigin};
-use crate::engine::tally::RequestKind;
+use crate::engine::view::tally::RequestKind;
 use crate::routing::catalog::StatementKey;
 use cql::opcode::Opcode;
 use cql::request::execute;

@@ -13,7 +13,7 @@ use crate::engine::core::reply::Ended;
 use crate::engine::core::reply::Response;
 use crate::engine::core::todo::Todo;
 use crate::engine::pending::{InternalRequest, LaneKey, Pending, RESENT_MAX, RequestOrigin};
-use crate::engine::tally::Outcome;
+use crate::engine::view::tally::Outcome;
 use crate::routing::policy::LaneCandidates;
 use crate::routing::statement::Statement;
 use crate::upstream::lane::{Lane, LaneRoute, PoolId};

@@ -18,7 +18,6 @@ use crate::routing::shapes::known::{PrepareOutcome, PrepareRefusal, PreparedShap
 use crate::routing::shapes::{Found, ShapeChange, ShapeKey};
 use crate::topology::table::TableId;
 use crate::upstream::lane::{LaneRoute, PoolId};
-use cql::column_type::ColumnType;
 use cql::error_code::ErrorCode;
 use cql::frame::{FrameHead, write_frame};
 use cql::header::{FLAG_WARNING, HEADER_LEN, Header};
@@ -32,6 +31,7 @@ use cql::response::metadata::read_bind_metadata;
 use cql::response::result::ResultKind;
 use cql::statement::shape::Shape;
 use cql::statement::statement::TableStatement;
+use cql::values::column_type::ColumnType;
 
 /// The longest text that is looked at, bytes.
 const TEXT_BYTES_MAX: usize = 16 << 10;

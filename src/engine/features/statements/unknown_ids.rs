@@ -12,7 +12,7 @@ use foldhash::fast::FixedState;
 
 use crate::engine::client::{ClientKey, ClientStream};
 use crate::engine::core::core::Core;
-use crate::engine::tally::RequestKind;
+use crate::engine::view::tally::RequestKind;
 use crate::upstream::lane::PoolId;
 use cql::response::error::Extras;
 

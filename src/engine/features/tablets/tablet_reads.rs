@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::engine::action::Action;
 use crate::engine::core::core::Core;
-use crate::engine::tally::Tally;
+use crate::engine::view::tally::Tally;
 use crate::routing::tables::read_times::{EndedReading, Pace, TabletsChange, Want};
 use crate::routing::tables::table_routes;
 use crate::topology::snapshot::Snapshot;

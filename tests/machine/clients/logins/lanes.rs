@@ -80,7 +80,7 @@ fn a_forgotten_statement_is_prepared_again_with_the_rights_of_its_client() {
         match request.opcode() {
             Opcode::Prepare => {
                 assert!(annas.1.contains(&at));
-                let answer = prepared(&[5; 16], 0, ("tab", "t"), b"columns");
+                let answer = prepared(&[5; 16], 0, "tab.t", b"columns");
                 rig.result(at, request.stream(), &answer);
             }
             _ => assert!(bobs.1.contains(&at)),
@@ -217,7 +217,7 @@ fn a_forgotten_statement_is_prepared_again_on_a_clients_own_connection_behind_a_
     let asked = rig.requests(lane).remove(0);
     assert_eq!(asked.opcode(), Opcode::Prepare);
     // The node gives a text that names its keyspace one id in all keyspaces.
-    rig.result(lane, asked.stream(), &prepared(&[5; 16], 0, ("tab", "t"), b"columns"));
+    rig.result(lane, asked.stream(), &prepared(&[5; 16], 0, "tab.t", b"columns"));
     assert_eq!(rig.requests(lane).remove(0).opcode(), Opcode::Execute);
     rig.finish();
 }
@@ -232,11 +232,11 @@ fn a_statement_that_is_another_behind_a_use_is_for_the_client_to_prepare() {
     let request = rig.requests(lane).remove(0);
     rig.error(lane, request.stream(), &unprepared(&[5; 16]));
     let asked = rig.requests(lane).remove(0);
-    rig.result(lane, asked.stream(), &prepared(&[6; 16], 0, ("tab", "t"), b"other columns"));
+    rig.result(lane, asked.stream(), &prepared(&[6; 16], 0, "tab.t", b"other columns"));
     assert_eq!(rig.answer(client).code(), ErrorCode::UNPREPARED);
 
     // Nothing was learned of the columns of the first.
-    rig.send(anna, &execute_at(3, &[5; 16], b"k", (Consistency::One, SKIP_METADATA)));
+    rig.send(anna, &execute_at(3, &[5; 16], b"k", Consistency::One, SKIP_METADATA));
     let (_, request) = rig.request();
     assert_ne!(request.body[2 + 16 + 2] & SKIP_METADATA, 0);
     rig.finish();
@@ -254,7 +254,7 @@ fn a_statement_is_of_the_keyspace_in_which_it_was_asked_for() {
     let asked = rig.requests(lane);
     // The node answers the second first.
     rig.result(lane, asked[1].stream(), &keyspace_set("ks"));
-    let answer = prepared(&[5; 16], 0, ("tab", "t"), b"columns");
+    let answer = prepared(&[5; 16], 0, "tab.t", b"columns");
     rig.result(lane, asked[0].stream(), &answer);
 
     // So it can be prepared for those who use no keyspace.
@@ -279,7 +279,7 @@ fn a_statement_of_which_the_keyspace_is_not_known_any_more_is_not_recorded() {
         rig.result(lane, request.stream(), &keyspace_set(keyspace));
         assert_eq!(rig.answer(client).opcode(), Opcode::Result);
     }
-    rig.result(lane, asked.stream(), &prepared(&[5; 16], 0, ("tab", "t"), b"columns"));
+    rig.result(lane, asked.stream(), &prepared(&[5; 16], 0, "tab.t", b"columns"));
     assert_eq!(rig.answer(client).opcode(), Opcode::Result);
     assert_eq!(rig.engine.gauges().catalog_entries, 0);
     rig.finish();

@@ -288,7 +288,7 @@ impl Nodes {
                 self.put_row(cols, &key, out);
                 end_frame(out, at);
             }
-            Kind::Write { pk, v } => self.write(peer, h, (pk, *v), params, out),
+            Kind::Write { pk, v } => self.write(peer, h, pk, *v, params, out),
             Kind::System { .. } => {
                 let at = begin_result(h, None, out);
                 put_i32(out, kind::ROWS);
@@ -338,7 +338,8 @@ impl Nodes {
         &mut self,
         peer: &Peer,
         h: Header,
-        (pk, v): (&Option<Src>, Option<usize>),
+        pk: &Option<Src>,
+        v: Option<usize>,
         params: &Params<'_>,
         out: &mut Vec<u8>,
     ) {

@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::column_type::ColumnType;
-use crate::literal::Literal;
 use crate::statement::lexer::READ_BYTES_MAX;
 use crate::statement::partition::{Bound, KEY_COLUMNS_MAX, TokenRange};
+use crate::values::column_type::ColumnType;
+use crate::values::literal::Literal;
 
 fn target<'a>(text: &'a str, names: &[&str]) -> Result<Target<'a>, NotUnderstood> {
     TableStatement::read(text)?.target(names)

@@ -1,6 +1,6 @@
 //! Dates and times, written and read, on the proleptic Gregorian calendar.
 
-use cql::calendar::{EPOCH_JULIAN, MILLIS_A_DAY};
+use cql::values::calendar::{EPOCH_JULIAN, MILLIS_A_DAY};
 use time::{Date, Month, Time};
 
 /// Days since 1970-01-01 of `YYYY-MM-DD`.

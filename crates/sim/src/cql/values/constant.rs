@@ -10,8 +10,8 @@ use crate::cql::type_name;
 use crate::cql::values::calendar;
 use crate::cql::values::duration;
 use crate::cql::values::varint;
-use cql::calendar::DATE_EPOCH;
-use cql::column_type::ColumnType;
+use cql::values::calendar::DATE_EPOCH;
+use cql::values::column_type::ColumnType;
 
 /// The bytes of a scalar literal for a column called `name`.
 ///

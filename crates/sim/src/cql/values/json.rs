@@ -8,7 +8,7 @@ use crate::cql::values::calendar;
 use crate::cql::values::duration;
 use crate::cql::values::elements;
 use crate::cql::values::varint;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// The JSON of a value; null when absent.
 pub(crate) fn text(column_type: &ColumnType, value: Option<&[u8]>) -> String {

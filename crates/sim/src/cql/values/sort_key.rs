@@ -6,7 +6,7 @@
 
 use crate::cql::values::elements;
 use crate::cql::values::varint;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// Appends the key of `value`; an empty or absent value sorts first.
 pub(crate) fn push(out: &mut Vec<u8>, column_type: &ColumnType, value: &[u8]) {

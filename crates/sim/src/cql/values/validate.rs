@@ -2,7 +2,7 @@
 
 use crate::cql::error::CqlError;
 use crate::cql::values::elements;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// Refuses `value` when it is no value of `column_type`; empty values fit scalars.
 pub(crate) fn check(column_type: &ColumnType, value: &[u8], name: &str) -> Result<(), CqlError> {

@@ -47,7 +47,7 @@ pub(crate) fn metadata_id(columns: &[ColumnSpec]) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cql::column_type::ColumnType;
+    use cql::values::column_type::ColumnType;
 
     #[test]
     fn ids_are_those_of_the_real_server() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::cql::values::elements;
 use crate::cql::values::sort_key;
 use crate::store::definitions::schema::Column;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// No deletion: older than any timestamp.
 pub(crate) const NEVER: i64 = i64::MIN;

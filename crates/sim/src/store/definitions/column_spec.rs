@@ -1,6 +1,6 @@
 //! Columns of bind and result metadata, as prepared statements keep them.
 
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// One column of bind or result metadata; the wire's own borrows what this one owns.
 #[derive(Clone, Debug, Eq, PartialEq)]

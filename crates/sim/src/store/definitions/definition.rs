@@ -19,7 +19,7 @@ use crate::store::definitions::table_definition;
 use crate::store::definitions::view_definition;
 use crate::store::execution::outcome::Change;
 use crate::store::execution::outcome::Target;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// Runs a schema statement.
 pub(crate) fn run(schema: &mut Schema, ddl: &Ddl, setting: Setting<'_>) -> Changes {

@@ -7,7 +7,7 @@ use crate::cql::ast::Name;
 use crate::cql::ast::RawType;
 use crate::cql::error::CqlError;
 use crate::cql::type_name;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// All keyspaces.
 #[derive(Clone, Debug, Default)]

@@ -24,7 +24,7 @@ use crate::store::definitions::setting::Changes;
 use crate::store::definitions::setting::Setting;
 use crate::store::execution::outcome::Change;
 use crate::store::execution::outcome::Target;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// CREATE TABLE.
 pub(crate) fn create(schema: &mut Schema, create: &CreateTable, setting: Setting<'_>) -> Changes {

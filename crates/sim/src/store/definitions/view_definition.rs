@@ -26,7 +26,7 @@ use crate::store::definitions::setting::Changes;
 use crate::store::definitions::setting::Setting;
 use crate::store::execution::outcome::Change;
 use crate::store::execution::outcome::Target;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// The column by which an index sorts rows of equal value.
 const INDEX_TOKEN: &str = "idx_token";

@@ -13,7 +13,7 @@ use crate::store::definitions::schema::Keyspace;
 use crate::store::definitions::schema::Property;
 use crate::store::definitions::schema::Table;
 use crate::store::definitions::schema::View;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// Table options in the order in which the server writes them.
 const OPTIONS: &[&str] = &[

@@ -17,8 +17,8 @@ use crate::store::definitions::schema::Schema;
 use crate::store::definitions::schema::Table;
 use crate::store::describe::create_statement;
 use crate::store::execution::outcome::Rows;
-use cql::column_type::ColumnType;
 use cql::response::supported::MURMUR3;
+use cql::values::column_type::ColumnType;
 
 /// What a DESCRIBE needs to know beside its text.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@ use crate::cql::values::constant;
 use crate::cql::values::json;
 use crate::cql::values::sort_key;
 use crate::store::plans::pick::Aggregate;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// The state of one output column over the rows so far.
 #[derive(Clone, Debug, Default)]

@@ -24,7 +24,7 @@ use crate::store::plans::modify::ModifyKind;
 use crate::store::plans::modify::ModifyPlan;
 use crate::store::plans::modify::Operation;
 use crate::store::plans::restriction::Subject;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// Twenty years: the longest time to live.
 const TTL_MAX: i32 = 20 * 365 * 24 * 60 * 60;

@@ -6,7 +6,7 @@ use crate::store::data::cell::Cell;
 use crate::store::data::cell::Cells;
 use crate::store::data::cell::list_position;
 use crate::store::definitions::schema::Column;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// When cells are written and when they expire.
 #[derive(Clone, Copy, Debug)]

@@ -16,7 +16,7 @@ use crate::store::plans::restriction::Against;
 use crate::store::plans::restriction::Restrictions;
 use crate::store::plans::restriction::Subject;
 use crate::store::plans::restriction::Test;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// How many partitions or rows one statement may name by IN (the server's default).
 const PRODUCT_MAX: usize = 100;

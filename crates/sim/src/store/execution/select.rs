@@ -13,7 +13,7 @@ use crate::store::execution::scan::Limits;
 use crate::store::plans::pick::Output;
 use crate::store::plans::pick::Pick;
 use crate::store::plans::select::SelectPlan;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// Page size and where the last page ended.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use crate::store::definitions::column_spec::ColumnSpec;
 use crate::store::definitions::schema::Column;
 use crate::store::definitions::schema::Schema;
 use crate::store::definitions::schema::Table;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// What a term is for: its type, and the name that a `?` takes.
 #[derive(Clone, Debug)]

@@ -23,7 +23,7 @@ use crate::store::plans::restriction;
 use crate::store::plans::restriction::Restrictions;
 use crate::store::plans::restriction::Subject;
 use crate::store::plans::restriction::Test;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// What happens to one column.
 #[derive(Clone, Debug, Eq, PartialEq)]

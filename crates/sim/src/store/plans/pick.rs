@@ -17,7 +17,7 @@ use crate::store::execution::filter;
 use crate::store::plans::bind::Binder;
 use crate::store::plans::bind::Receiver;
 use crate::store::plans::restriction;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// Functions over all rows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -13,7 +13,7 @@ use crate::store::definitions::schema::ColumnKind;
 use crate::store::definitions::schema::Table;
 use crate::store::plans::bind::Binder;
 use crate::store::plans::bind::Receiver;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// What a test looks at.
 #[derive(Clone, Debug, Eq, PartialEq)]

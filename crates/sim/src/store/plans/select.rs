@@ -13,7 +13,7 @@ use crate::store::plans::pick;
 use crate::store::plans::pick::Output;
 use crate::store::plans::restriction::Restrictions;
 use crate::store::plans::restriction::Subject;
-use cql::column_type::ColumnType;
+use cql::values::column_type::ColumnType;
 
 /// A SELECT that was checked against its table.
 #[derive(Clone, Debug)]

@@ -4,27 +4,27 @@ use tokio::sync::mpsc::Sender;
 
 use crate::engine::client::{ClientKey, MoveAfter};
 use crate::platform::clock;
-use crate::worker::client_transfer::{GivenClient, Giving};
+use crate::worker::clients::transfer::{GivenClient, Giving};
 use crate::worker::reactor::Reactor;
 use crate::worker::socket::Socket;
 
 impl Reactor {
     /// Reads the clients no more that may move; each leaves once it has all its answers. Those that wait long are read
     /// on in turn.
-    pub(super) fn start_giving(&mut self, giving: Giving) {
+    pub(in crate::worker) fn start_giving(&mut self, giving: Giving) {
         self.giving = Some(giving);
         self.holds_clients = true;
     }
 
     /// Whether a client is not read for now: the worker drains, or another process will read it.
     #[cold]
-    pub(super) fn holds(&self, slot: usize, client: ClientKey) -> bool {
+    pub(in crate::worker) fn holds(&self, slot: usize, client: ClientKey) -> bool {
         self.drain_until_us.is_some()
             || self.giving.is_some() && self.moves_after(slot, client) == MoveAfter::Answers
     }
 
     /// Gives away those that wait for nothing; ends when none is left that may move.
-    pub(super) fn give_clients(&mut self) {
+    pub(in crate::worker) fn give_clients(&mut self) {
         let Some(giving) = self.giving.take() else { return };
         let mut left = Vec::new();
         for (client, slot) in self.client_slots.all() {

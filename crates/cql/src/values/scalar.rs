@@ -7,8 +7,8 @@ use thiserror::Error;
 use time::{Date, Month};
 use uuid::Uuid;
 
-use crate::calendar::{DATE_EPOCH, EPOCH_JULIAN, MILLIS_A_DAY, NANOS_A_SECOND};
-use crate::column_type::ColumnType;
+use crate::values::calendar::{DATE_EPOCH, EPOCH_JULIAN, MILLIS_A_DAY, NANOS_A_SECOND};
+use crate::values::column_type::ColumnType;
 
 /// More digits are uncertain: to read them takes long, and no key has so many.
 const DIGITS_MAX: usize = 1024;

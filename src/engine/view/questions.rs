@@ -2,11 +2,11 @@
 
 use crate::engine::client::ClientKey;
 use crate::engine::engine::Engine;
-use crate::engine::gauges::Gauges;
-use crate::engine::inspection::Inspection;
 use crate::engine::limits::Limits;
 use crate::engine::pending::LaneKey;
-use crate::engine::tally::Tally;
+use crate::engine::view::gauges::Gauges;
+use crate::engine::view::inspection::Inspection;
+use crate::engine::view::tally::Tally;
 use crate::facade::console::table::ConsoleTable;
 use crate::session::session::Phase;
 use crate::upstream::lane::PoolId;

@@ -13,7 +13,7 @@ use crate::listen::listener::Accepted;
 use crate::platform::clock;
 use crate::sockets::transport::Transport;
 use crate::state::client::MovedClient;
-use crate::worker::client_transfer::{ConnectedClient, HandshakenClient};
+use crate::worker::clients::transfer::{ConnectedClient, HandshakenClient};
 use crate::worker::reactor::Reactor;
 use crate::worker::slots::{GREETED, MESSAGES_IN_A_ROW};
 use crate::worker::socket::Who;

@@ -4,9 +4,9 @@ use crate::platform::log_throttle::LogThrottle;
 
 /// What lets these lines through.
 #[derive(Debug, Default)]
-pub(super) struct LoginLines {
+pub(in crate::worker) struct LoginLines {
     /// The cluster took a login, and there was no place for it.
-    pub(super) not_served: LogThrottle,
+    pub(in crate::worker) not_served: LogThrottle,
     /// The cluster could not be asked about a login.
-    pub(super) unknown: LogThrottle,
+    pub(in crate::worker) unknown: LogThrottle,
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::engine::tally::RequestKind;
+use crate::engine::view::tally::RequestKind;
 use crate::topology::id::NodeId;
 use cql::token::shard::ShardId;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::collections::latency_sample::LatencySample;
 use crate::engine::core::core::Core;
-use crate::engine::slow_request::SlowRequest;
-use crate::engine::tally::Feedback;
+use crate::engine::view::slow_request::SlowRequest;
+use crate::engine::view::tally::Feedback;
 use crate::facade::console::contents::ROWS_MAX;
 use crate::facade::console::table::ConsoleTable;
 use crate::routing::decision::Reason;

@@ -4,12 +4,12 @@
 //! nothing is certain: [`Uncertain`] is an answer of its own, and better than bytes that may be
 //! others. What a server refuses is uncertain as well.
 
-use crate::column_type::ColumnType;
 use crate::notation::{Reader, put_bytes, put_int};
-use crate::order;
-use crate::scalar::{Uncertain, put_scalar};
 use crate::statement::lexer::{Lexeme, Lexer};
 use crate::statement::name::Name;
+use crate::values::column_type::ColumnType;
+use crate::values::order;
+use crate::values::scalar::{Uncertain, put_scalar};
 
 /// How deep literals of collections may nest.
 const DEPTH_MAX: usize = 8;

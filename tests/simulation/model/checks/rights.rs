@@ -56,7 +56,8 @@ impl World {
         &mut self,
         number: usize,
         credential: Credential,
-        (code, text): (ErrorCode, &str),
+        code: ErrorCode,
+        text: &str,
     ) {
         let explained = match code {
             ErrorCode::BAD_CREDENTIALS => {

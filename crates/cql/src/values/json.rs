@@ -6,11 +6,11 @@ use num_bigint::BigInt;
 use time::Date;
 use uuid::Uuid;
 
-use crate::calendar::{EPOCH_JULIAN, MILLIS_A_DAY, NANOS_A_SECOND};
-use crate::cell;
-use crate::column_type::ColumnType;
 use crate::error::WireError;
 use crate::notation::Reader;
+use crate::values::calendar::{EPOCH_JULIAN, MILLIS_A_DAY, NANOS_A_SECOND};
+use crate::values::cell;
+use crate::values::column_type::ColumnType;
 
 /// How deep values may nest.
 const DEPTH_MAX: usize = 32;

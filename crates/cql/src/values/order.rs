@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::column_type::ColumnType;
-use crate::scalar::Uncertain;
+use crate::values::column_type::ColumnType;
+use crate::values::scalar::Uncertain;
 
 /// The bits of a uuid's third group that say its version, and where they stand.
 const VERSION_AT: usize = 6;

@@ -14,7 +14,7 @@ const REREAD_US: u64 = 20_000_000;
 
 impl World {
     /// Tablets move, and texts with constants are astray no longer than until the next reading.
-    pub(super) fn judge_moved(&mut self, number: usize) {
+    pub(in crate::model) fn judge_moved(&mut self, number: usize) {
         let kind = self.chance.index(KEY_KINDS.len());
         let handle = Handle { shape: Shape::Typed(kind), keyspace: 0, qualified: true };
         if !self.move_tablets(0, key_kind(kind).table_name()) {
@@ -34,7 +34,7 @@ impl World {
 
     /// Tablets move, and nothing but texts with constants asks for their rows: not many are astray until a
     /// sample shows it, and none once the table was read again for that.
-    pub(super) fn judge_found(&mut self, number: usize) {
+    pub(in crate::model) fn judge_found(&mut self, number: usize) {
         let kind = self.chance.index(KEY_KINDS.len());
         let handle = Handle { shape: Shape::Typed(kind), keyspace: 0, qualified: true };
         if !self.move_tablets(0, key_kind(kind).table_name()) {

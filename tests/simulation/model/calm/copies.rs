@@ -132,7 +132,7 @@ impl World {
 
     fn judge_change(&mut self, readers: &[(usize, Vec<u64>)], handle: Handle, copies: usize) {
         let until_us = self.now_us + BEFORE_US;
-        self.read_on((readers, PAUSE_US), handle, |world| world.now_us >= until_us);
+        self.read_on(readers, PAUSE_US, handle, |world| world.now_us >= until_us);
         let elsewhere = self.sent_elsewhere();
         self.arrived = Arrived { before: self.replicas(), elsewhere, ..Arrived::default() };
         if self.broken.is_some() || !self.set_copies(copies) {
@@ -142,7 +142,7 @@ impl World {
         let can_read = self.scenario.prefetch && self.scenario.may_read;
         let (until_us, pause_us) =
             (self.now_us + self.read_again_us(), self.read_again_us() / PAUSES);
-        self.read_on((readers, pause_us), handle, |world| world.now_us >= until_us);
+        self.read_on(readers, pause_us, handle, |world| world.now_us >= until_us);
         // What cannot be read is forgotten at once, and once more when all has settled; what is not known
         // goes anywhere, and its answer says where it belongs.
         let most = if can_read { 1 } else { 3 } + self.sent_elsewhere() - self.arrived.elsewhere;
@@ -177,7 +177,7 @@ impl World {
         let readers: Vec<(usize, Vec<u64>)> = readers.iter().map(first).collect();
         let count = readers.len();
         let judged = |of: &BTreeMap<Replica, u64>| of.values().sum::<u64>() >= JUDGED;
-        self.read_on((&readers, PAUSE_US), handle, |world| {
+        self.read_on(&readers, PAUSE_US, handle, |world| {
             world.arrived.served.values().filter(|of| judged(of)).count() >= count
         });
         for (last, replicas) in self.replicas() {
@@ -205,7 +205,8 @@ impl World {
     /// Clients read rows, each one at a time and all together, each `pause_us` at most until `done`.
     fn read_on(
         &mut self,
-        (readers, pause_us): (&[(usize, Vec<u64>)], u64),
+        readers: &[(usize, Vec<u64>)],
+        pause_us: u64,
         handle: Handle,
         done: impl Fn(&Self) -> bool,
     ) {
