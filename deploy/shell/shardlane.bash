@@ -613,7 +613,7 @@ _shardlane() {
             return 0
             ;;
         shardlane__subcmd__inject)
-            opts="-f -h --filename --serve --bind --cert --key --classic --mode --image --contact-points --port --config-map --data-center --rack --username --password-secret --tls-secret --contact-points-env --port-env --cpu-request --memory-request --memory-limit --help"
+            opts="-f -h --filename --serve --bind --cert --key --classic --mode --image --contact-points --port --config-map --data-center --rack --username --password-secret --tls-secret --contact-points-env --port-env --cpu-request --cpu-limit --memory-request --memory-limit --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -688,6 +688,10 @@ _shardlane() {
                     return 0
                     ;;
                 --cpu-request)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-limit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

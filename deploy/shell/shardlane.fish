@@ -259,6 +259,7 @@ complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l tls-secre
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l contact-points-env -d 'Variables that are set to 127.0.0.1 in the application\'s containers' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l port-env -d 'Variables that are set to 9042 in the application\'s containers' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l cpu-request -d 'CPU that is reserved for the sidecar' -r
+complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l cpu-limit -d 'CPU that the sidecar may take at most, where a quota demands a limit: none by default, since its pauses are added to requests' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l memory-request -d 'Memory that is reserved for the sidecar' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l memory-limit -d 'Memory that the sidecar may take at most' -r
 complete -c shardlane -n "__fish_shardlane_using_subcommand inject" -l serve -d 'Serve the mutating admission webhook instead, over HTTPS at /inject: pods annotated shardlane.dev/inject: enabled get a sidecar'

@@ -45,6 +45,9 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Longest body of a request, bytes: a level of the log.
 const BODY_BYTES_MAX: usize = 4 << 10;
 
+/// The methods that pages take.
+const PAGES_ALLOW: &str = "GET, HEAD";
+
 /// Pause after a failed accept: without a free descriptor, the next one would fail as fast.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -179,7 +182,8 @@ async fn respond<S: PageSource>(
         let body = String::from_utf8_lossy(&body);
         return to_response(page::act(command, is_local, &body, source.as_ref()).await);
     }
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
+    let allowed = AdminCommand::allowed(path).unwrap_or(PAGES_ALLOW);
+    if matches!(*request.method(), Method::GET | Method::HEAD) && allowed.starts_with(PAGES_ALLOW) {
         let is_of_page = path != "/" || wants_html(request.headers());
         if let Some(file) = live::file(path).filter(|_| is_of_page) {
             let is_shown = source.shows_page(is_local);
@@ -194,8 +198,8 @@ async fn respond<S: PageSource>(
         }
         return to_response(page::answer(path, format(request.headers()), source.as_ref()).await);
     }
-    let mut response = to_response(Page::text(405, "only GET and HEAD"));
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    let mut response = to_response(Page::text(405, &format!("only {allowed}")));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
 

@@ -107,6 +107,16 @@ impl AdminCommand {
             _ => None,
         }
     }
+
+    /// The methods that a path takes, as the header Allow has them; `None` where it takes no command.
+    #[must_use]
+    pub(crate) fn allowed(path: &str) -> Option<&'static str> {
+        match path {
+            "/quitquitquit" | "/shutdown" | "/reload" => Some("POST"),
+            "/log-level" => Some("GET, HEAD, PUT"),
+            _ => None,
+        }
+    }
 }
 
 /// Does what a request asks for; `body` is what it brings. Only the machine itself, or the pod, may

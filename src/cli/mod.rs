@@ -7,6 +7,7 @@ pub mod command;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod inject;
+pub(crate) mod next_process;
 pub(crate) mod outcome;
 pub(crate) mod run;
 #[cfg(feature = "demo")]

@@ -5,8 +5,11 @@ use std::fmt;
 use std::io::{self, StdoutLock, Write};
 use std::process::ExitCode;
 
+use tracing::Level;
+
 use crate::cli::args::WrongUsage;
 use crate::config::error::Faults;
+use crate::telemetry::journal;
 
 /// Wrong usage or configuration: trying again without a change is useless.
 const USAGE: u8 = 2;
@@ -24,8 +27,11 @@ pub(crate) fn exit_code(result: anyhow::Result<()>) -> ExitCode {
     if error.chain().any(is_closed) {
         return ExitCode::SUCCESS;
     }
+    let before = if journal::reads_stderr() { journal::priority(Level::ERROR) } else { "" };
+    let text = format!("shardlane: {error:#}");
+    let text: String = text.lines().map(|line| format!("{before}{line}\n")).collect();
     // Nothing can be reported when stderr itself fails.
-    writeln!(io::stderr(), "shardlane: {error:#}").ok();
+    io::stderr().write_all(text.as_bytes()).ok();
     let is_usage = error.is::<Faults>() || error.is::<WrongUsage>();
     if is_usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
 }

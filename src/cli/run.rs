@@ -1,9 +1,6 @@
 //! `shardlane run`: serves until a signal, or a request to the admin address, stops it.
 
 use std::env;
-use std::path::Path;
-use std::process::Command;
-use std::thread;
 
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -11,6 +8,7 @@ use tokio::runtime;
 use tokio::sync::mpsc;
 
 use crate::cli::args::SettingsArgs;
+use crate::cli::next_process;
 use crate::config::error::Faults;
 use crate::config::origin::Environment;
 use crate::config::running::{Running, Sources};
@@ -30,6 +28,9 @@ const OTHER_DESCRIPTORS: u64 = 256;
 
 /// Reads the settings, starts the server, and stops it on SIGTERM or SIGINT.
 pub(crate) fn run(args: &SettingsArgs, environment: Environment<'_>) -> anyhow::Result<()> {
+    if next_process::is_between() {
+        return next_process::leave_next().context("cannot start the next process");
+    }
     // Descriptors that were passed to us stay open over this.
     allocator::give_memory_back();
     let passed = Passed::from_environment();
@@ -113,7 +114,7 @@ async fn serve(settings: &Settings, passed: Passed, reloadable: Reloadable) -> a
                     // A full queue means that the settings are about to be read.
                     reloads.try_send(ReloadRequest { cause: "signal", answer: None }).ok();
                 }
-                ProcessSignal::Upgrade => start_next(program.as_deref()),
+                ProcessSignal::Upgrade => next_process::start_next(program.as_deref()),
                 signal @ (ProcessSignal::Terminate | ProcessSignal::Interrupt) => {
                     tracing::info!(?signal, "received signal, stopping");
                     if stop.send(()).await.is_err() {
@@ -126,23 +127,4 @@ async fn serve(settings: &Settings, passed: Passed, reloadable: Reloadable) -> a
     Box::pin(server.serve(stopped, Some(reloadable))).await.inspect_err(report_end)?;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Starts the program again, with the same arguments: it finds this process at `upgrade.socket`.
-fn start_next(program: Option<&Path>) {
-    let Some(program) = program else {
-        tracing::warn!("received SIGUSR2, and upgrade.socket is not set: nothing is started");
-        return;
-    };
-    match Command::new(program).args(env::args_os().skip(1)).spawn() {
-        Ok(mut next) => {
-            tracing::info!(process = next.id(), "started the next process");
-            // Its end is to be heard of, or it stays in the table of processes.
-            thread::spawn(move || next.wait());
-        }
-        Err(error) => {
-            let program = program.display();
-            tracing::error!(%program, %error, "the next process cannot be started: this one goes on");
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! Settings that contradict each other, though each is right by itself.
 
+mod folders;
+
 use std::net::SocketAddr;
 
 use crate::config::error::Doubt;
@@ -31,6 +33,7 @@ pub(crate) fn check(reader: &mut SettingsReader) {
 pub(crate) fn doubts(reader: &SettingsReader) -> Vec<Doubt> {
     let mut doubts = tls::doubts(&reader.settings);
     doubts.extend(secret::doubt(reader.settings.password_file.as_deref()));
+    doubts.extend(folders::doubts(&reader.settings));
     doubts
 }
 

@@ -1,5 +1,7 @@
 //! Settings of TLS that contradict each other, and files of TLS that cannot be used.
 
+use std::path::PathBuf;
+
 use crate::config::error::Doubt;
 use crate::config::reader::SettingsReader;
 use crate::config::settings::Settings;
@@ -42,17 +44,25 @@ pub(crate) fn check(reader: &mut SettingsReader) {
 }
 
 /// CAs whose time is over, or has not come. That is no fault: chains that end in them are still
-/// accepted here. Other programs may not accept them.
+/// accepted here. Other programs may not accept them. And certificates of ours whose time is nearly over.
 #[must_use]
 pub(crate) fn doubts(settings: &Settings) -> Vec<Doubt> {
     let sides = [(&settings.node_tls.files, NODES), (&settings.client_tls.files, CLIENTS)];
-    let doubts = sides.into_iter().filter_map(|(files, [key, ..])| {
-        let path = files.ca.as_ref()?;
-        let fault = files.read().ok()?.ca_fault()?;
-        let text = format!("{key} = \"{}\": {fault}", path.display());
-        Some(Doubt { key, text, hint: fault.hint().to_owned() })
+    let doubts = sides.into_iter().flat_map(|(files, [ca, cert, _])| {
+        let Ok(material) = files.read() else { return [None, None] };
+        let doubt = |key: &'static str, path: &Option<PathBuf>, found: String, hint: &str| {
+            let path = path.as_ref()?.display();
+            Some(Doubt { key, text: format!("{key} = \"{path}\": {found}"), hint: hint.to_owned() })
+        };
+        let of_ca = material.ca_fault();
+        let of_ca = of_ca.and_then(|it| doubt(ca, &files.ca, it.to_string(), it.hint()));
+        let ending = material.ending().and_then(|until| {
+            let found = format!("the certificate should have been renewed, it expires at {until}");
+            doubt(cert, &files.cert, found, "renew it; the file is read again by itself")
+        });
+        [of_ca, ending]
     });
-    doubts.collect()
+    doubts.flatten().collect()
 }
 
 /// Whether a certificate has its key, and a key its certificate.

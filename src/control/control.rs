@@ -167,7 +167,7 @@ async fn rest_between_rounds(watcher: &mut Watcher, rest: Duration) -> Result<()
                 Some(ControlRequest::Refresh | ControlRequest::ReadTable(_)) => {}
                 Some(ControlRequest::Reach) => return Ok(()),
                 Some(ControlRequest::Pace(pace)) => {
-                    watcher.pace = Some(pace);
+                    watcher.on_pace(pace);
                     return Ok(());
                 }
                 None => return Err(End::Closed),

@@ -191,11 +191,17 @@ impl Watcher {
         }
     }
 
+    /// Goes by another pace: names at once, the rest in the next round.
+    pub(crate) fn on_pace(&mut self, pace: ControlPace) {
+        self.routes.set_timeout_ms(pace.connect_timeout_ms);
+        self.pace = Some(pace);
+    }
+
     fn on_request(&mut self, request: ControlRequest, agenda: &mut Agenda) {
         match request {
             ControlRequest::Refresh => agenda.on_request(now_ms()),
             ControlRequest::Reach => {}
-            ControlRequest::Pace(pace) => self.pace = Some(pace),
+            ControlRequest::Pace(pace) => self.on_pace(pace),
             ControlRequest::ReadTable(request) => {
                 if !self.reads.on_request(request) {
                     tracing::debug!("no room for a question about a table");

@@ -179,6 +179,14 @@ pub(crate) const ALL: &[InjectOption] = &[
         set: |sidecar, value| value.clone_into(&mut sidecar.cpu_request),
     },
     InjectOption {
+        name: "cpu-limit",
+        value_name: "QUANTITY",
+        what: "CPU that the sidecar may take at most, where a quota demands a limit: none by default, since its pauses are \
+               added to requests",
+        takes: Takes::Cpu,
+        set: |sidecar, value| sidecar.cpu_limit = Some(value.to_owned()),
+    },
+    InjectOption {
         name: "memory-request",
         value_name: "QUANTITY",
         what: "Memory that is reserved for the sidecar",
@@ -245,6 +253,7 @@ mod tests {
             ("port-env", ".P", "..P"),
             ("cpu-request", "0.5", "half"),
             ("cpu-request", "250m", "250Mi"),
+            ("cpu-limit", "2", "2Gi"),
             ("memory-request", "64Mi", "500m"),
             ("memory-limit", "256Mi", "256MB"),
             ("memory-limit", "1", ""),

@@ -88,15 +88,8 @@ fn wanted(
     let spec = spec.ok_or_else(|| Plan::Refuse("its pod has no spec".to_owned()))?;
     let lists = ["initContainers", "containers"].map(|key| spec.get(key).and_then(Value::as_array));
     let mut containers = lists.into_iter().flatten().flatten();
-    if containers.clone().any(|container| name(container) == Some(CONTAINER)) {
+    if containers.any(|container| name(container) == Some(CONTAINER)) {
         return Err(Plan::Leave("it has one already"));
-    }
-    // All containers of a pod share its addresses.
-    if let Some((container, port)) = containers.find_map(|c| Some((c, taken_port(c)?))) {
-        let container = name(container).unwrap_or_default();
-        let text =
-            format!("its container {container:?} listens on port {port}, as the sidecar would");
-        return Err(Plan::Refuse(text));
     }
     if spec.get("hostNetwork") == Some(&json!(true)) {
         let text = "its pod uses the host's network, whose port 9042 may be taken";
@@ -111,12 +104,29 @@ fn wanted(
         let set = choice::of_annotation(name).and_then(|choice| choice.set(&mut sidecar, value));
         set.map_err(|text| fault(name, &text))?;
     }
+    if let Some((container, port)) = taken_port(spec, sidecar.mode) {
+        let text =
+            format!("its container {container:?} listens on port {port}, as the sidecar would");
+        return Err(Plan::Refuse(text));
+    }
+    if let Some(resources) = spec.get("resources") {
+        sidecar.fit(resources);
+    }
     sidecar.check().map_err(Plan::Refuse)?;
     Ok(sidecar)
 }
 
+/// A container that declares a port of the sidecar as its own, and that port: all containers of a pod share its addresses.
+/// An init container that ends has ended before a classic sidecar starts.
+fn taken_port(spec: &Map<String, Value>, mode: Mode) -> Option<(&str, u16)> {
+    let list = |key: &str| spec.get(key).and_then(Value::as_array).into_iter().flatten();
+    let is_beside = |c: &&Value| mode == Mode::Native || is_native(c);
+    let mut containers = list("initContainers").filter(is_beside).chain(list("containers"));
+    containers.find_map(|c| Some((name(c).unwrap_or_default(), port_of_sidecar(c)?)))
+}
+
 /// A port of the sidecar that a container declares as its own.
-fn taken_port(container: &Value) -> Option<u16> {
+fn port_of_sidecar(container: &Value) -> Option<u16> {
     let declared = container.get("ports").and_then(Value::as_array)?;
     let is_tcp = |port: &&Value| {
         matches!(port.get("protocol"), None | Some(Value::Null)) || port["protocol"] == "TCP"
@@ -146,7 +156,6 @@ fn place_of_sidecar(pod: &Value, mode: Mode) -> usize {
     let list = |key: &str| pod.pointer(&format!("/spec/{key}")).and_then(Value::as_array);
     match mode {
         Mode::Native => {
-            let is_native = |c: &Value| c.get("restartPolicy") == Some(&json!("Always"));
             let last = list("initContainers")
                 .and_then(|all| all.iter().rposition(|c| is_mesh_proxy(c) && is_native(c)));
             last.map_or(0, |last| last + 1)
@@ -156,6 +165,11 @@ fn place_of_sidecar(pod: &Value, mode: Mode) -> usize {
             usize::from(list("containers").and_then(|all| all.first()).is_some_and(is_mesh_proxy))
         }
     }
+}
+
+/// Whether an init container stays, and is a sidecar itself.
+fn is_native(container: &Value) -> bool {
+    container.get("restartPolicy") == Some(&json!("Always"))
 }
 
 fn is_mesh_proxy(container: &Value) -> bool {
@@ -343,45 +357,4 @@ fn items<'a>(found: &'a Value, what: &str) -> Result<&'a [Value], String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::inject::operation::to_patch;
-
-    /// The containers, `LIST/INDEX`, whose variables a plan changes.
-    fn led(pod: &Value, mode: Mode) -> BTreeSet<String> {
-        let sidecar = Sidecar {
-            mode,
-            contact_points: Some("scylla".to_owned()),
-            contact_points_env: vec!["HOSTS".to_owned()],
-            port_env: vec!["PORT".to_owned()],
-            ..Sidecar::default()
-        };
-        let plan = plan(pod, &[], None, Scope::All, &sidecar);
-        let Plan::Change(operations) = plan else { panic!("{plan:?}") };
-        let patch = to_patch(&operations);
-        let paths = patch.as_array().unwrap().iter().map(|step| step["path"].as_str().unwrap());
-        let containers = paths.filter_map(|path| Some(path.split_once("/env")?.0.to_owned()));
-        containers.map(|path| path.replace("/spec/", "")).collect()
-    }
-
-    #[test]
-    fn containers_of_a_mesh_keep_their_variables() {
-        let all = |names: &[&str]| -> Value {
-            let with =
-                |name: &&str| json!({"name": name, "env": [{"name": "HOSTS", "value": "a"}]});
-            let without = |name: &&str| json!({"name": name});
-            names.iter().map(with).chain(names.iter().map(without)).collect()
-        };
-        let pod = json!({"spec": {
-            "initContainers": all(&[&["migrate"], &MESH_SETUP[..], &MESH_PROXIES].concat()),
-            "containers": all(&[&["orders"], &MESH_PROXIES[..]].concat()),
-        }});
-        let set = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
-        let own: BTreeSet<_> = set(&["containers/0", "containers/4"]);
-        assert_eq!(led(&pod, Mode::Classic), own);
-        let all: BTreeSet<_> = set(&["initContainers/0", "initContainers/10"]);
-        assert_eq!(led(&pod, Mode::Native), &own | &all);
-    }
-}
+mod tests;

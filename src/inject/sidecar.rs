@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::inject::quantity::memory_bytes;
+use crate::inject::quantity::{cpu_thousandths, memory_bytes};
 
 /// Name of the container; a pod that has one of this name has a sidecar.
 pub(crate) const CONTAINER: &str = "shardlane";
@@ -78,6 +78,8 @@ pub(crate) struct Sidecar {
     pub port_env: Vec<String>,
     /// CPU that is reserved.
     pub cpu_request: String,
+    /// CPU at most, where there is such a bound.
+    pub cpu_limit: Option<String>,
     /// Memory that is reserved.
     pub memory_request: String,
     /// Memory at most.
@@ -100,6 +102,7 @@ impl Default for Sidecar {
             contact_points_env: Vec::new(),
             port_env: Vec::new(),
             cpu_request: "250m".to_owned(),
+            cpu_limit: None,
             memory_request: "64Mi".to_owned(),
             memory_limit: "256Mi".to_owned(),
         }
@@ -145,6 +148,12 @@ impl Sidecar {
                 "memory-limit is {limit}: the sidecar needs {MEMORY_LIMIT_MIN} at least"
             ));
         }
+        if let Some(limit) = &self.cpu_limit
+            && cpu_thousandths(&self.cpu_request) > cpu_thousandths(limit)
+        {
+            let request = &self.cpu_request;
+            return Err(format!("cpu-request is {request}, which is more than cpu-limit, {limit}"));
+        }
         let names = self.contact_points_env.iter().chain(&self.port_env);
         let mut seen = BTreeSet::new();
         match names.into_iter().find(|name| !seen.insert(*name)) {
@@ -152,6 +161,37 @@ impl Sidecar {
                 Err(format!("the variable {twice} is in contact-points-env and port-env twice"))
             }
             None => Ok(()),
+        }
+    }
+
+    /// Lives within what a pod has as a whole, `resources`: an API server refuses a pod whose containers want more than
+    /// that. Where the pod reserves for all of its containers the sidecar reserves nothing itself, and it may take no more
+    /// than the pod may.
+    pub(crate) fn fit(&mut self, resources: &Value) {
+        let given = |kind: &str, what: &str| {
+            let value = resources.get(kind)?.get(what)?;
+            value.as_str().map(str::to_owned).or_else(|| value.as_u64().map(|it| it.to_string()))
+        };
+        let is_given = |what| given("requests", what).or_else(|| given("limits", what)).is_some();
+        if is_given("cpu") {
+            "0".clone_into(&mut self.cpu_request);
+        }
+        if is_given("memory") {
+            "0".clone_into(&mut self.memory_request);
+        }
+        let memory = given("limits", "memory");
+        let of_pod = memory.as_deref().and_then(memory_bytes);
+        if let (Some(limit), Some(bytes)) = (memory, of_pod)
+            && Some(bytes) < memory_bytes(&self.memory_limit)
+        {
+            self.memory_limit = limit;
+        }
+        let cpu = given("limits", "cpu");
+        let of_pod = cpu.as_deref().and_then(cpu_thousandths);
+        if let (Some(limit), Some(own)) = (of_pod, self.cpu_limit.as_deref())
+            && cpu_thousandths(own) > Some(limit)
+        {
+            self.cpu_limit = cpu;
         }
     }
 
@@ -169,6 +209,10 @@ impl Sidecar {
             true => json!({"name": mount.volume, "mountPath": mount.path}),
             false => json!({"name": mount.volume, "mountPath": mount.path, "readOnly": true}),
         });
+        let mut limits = json!({"memory": self.memory_limit});
+        if let (Some(cpu), Some(limits)) = (&self.cpu_limit, limits.as_object_mut()) {
+            limits.insert("cpu".to_owned(), json!(cpu));
+        }
         let mut container = json!({
             "name": CONTAINER,
             "image": self.image,
@@ -178,7 +222,7 @@ impl Sidecar {
             "livenessProbe": Probe { path: "/livez", period_s: 10, timeout_s: 5, failures: 6 }.to_json(),
             "resources": {
                 "requests": {"cpu": self.cpu_request, "memory": self.memory_request},
-                "limits": {"memory": self.memory_limit},
+                "limits": limits,
             },
             "securityContext": {
                 "runAsNonRoot": true,

@@ -124,13 +124,7 @@ impl Workers {
     /// all of them do, or after a second.
     pub(crate) async fn on_settings(&mut self, settings: &WorkerSettings, remote_nodes_max: usize) {
         self.choice.remote_nodes_max = remote_nodes_max;
-        // Each worker drops its sender once it has taken them.
-        let (taken, mut all_taken) = mpsc::channel::<()>(1);
-        self.send_all(|| WorkerCommand::Settings(Box::new(settings.clone()), taken.clone())).await;
-        drop(taken);
-        if timeout(SETTINGS_WAIT, all_taken.recv()).await.is_err() {
-            tracing::debug!("a worker has not taken the changed settings yet");
-        }
+        settle(&self.commands(), settings).await;
     }
 
     /// Passes on what the control connection reports. Returns why the process cannot go on, if so.
@@ -239,6 +233,21 @@ pub(crate) fn candidates(publication: &Publication) -> Candidates<'_> {
     }
 }
 
+/// Has workers go by these settings. Returns when all of them do, or after a second: the caller of a reload relies on it.
+async fn settle(workers: &[Sender<WorkerCommand>], settings: &WorkerSettings) {
+    // Each worker drops its sender once it has taken them.
+    let (taken, mut all_taken) = mpsc::channel::<()>(1);
+    for worker in workers {
+        let command = WorkerCommand::Settings(Box::new(settings.clone()), taken.clone());
+        // A worker that has ended goes by nothing.
+        worker.send(command).await.ok();
+    }
+    drop(taken);
+    if timeout(SETTINGS_WAIT, all_taken.recv()).await.is_err() {
+        tracing::debug!("a worker has not taken the changed settings yet");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::runtime::Builder;
@@ -246,6 +255,32 @@ mod tests {
 
     use super::*;
     use crate::engine::action::LearnedTablet;
+    use crate::server::rotation::Tls;
+
+    #[test]
+    fn a_reload_ends_when_the_last_worker_has_taken_the_settings() {
+        let settings = Settings::default();
+        let dialer = Arc::new(assemble::dialer(&settings, &Tls::load(&settings).unwrap()));
+        let pools = assemble::pools(&settings, dialer.settings());
+        let changed = WorkerSettings { engine: assemble::engine(&settings), pools, dialer };
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (fast, mut of_fast) = mpsc::channel(1);
+            let (slow, mut of_slow) = mpsc::channel(1);
+            let (gone, of_gone) = mpsc::channel(1);
+            drop(of_gone);
+            let settled = tokio::spawn(async move { settle(&[fast, gone, slow], &changed).await });
+            drop(of_fast.recv().await.unwrap());
+            let held = of_slow.recv().await.unwrap();
+            assert!(matches!(held, WorkerCommand::Settings(..)));
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            assert!(!settled.is_finished(), "the second worker has not taken them");
+            drop(held);
+            timeout(SETTINGS_WAIT / 2, settled).await.unwrap().unwrap();
+        });
+    }
 
     #[test]
     fn a_statement_waits_for_room_and_a_tablet_does_not() {

@@ -16,6 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::telemetry::journal::{self, Prioritized};
 use crate::telemetry::recent::RecentLines;
 
 /// Lines that may wait to be written.
@@ -125,16 +126,19 @@ pub struct Log {
 pub fn start(settings: &LogSettings, now_us: fn() -> i64) -> Result<Log, String> {
     let (writer, log) = apart(io::stderr());
     LOST.get_or_init(|| writer.error_counter());
+    let is_on = journal::reads_stderr();
     match settings.format {
         LogFormat::Text => {
-            let builder = builder(settings, move || OneLine(writer.clone()));
+            let lines = Prioritized { lines: move || OneLine(writer.clone()), is_on };
+            let builder = builder(settings, lines);
             let builder = builder.with_filter_reloading();
             let handle = builder.reload_handle();
             install(builder.finish(), now_us)?;
             follow(settings, move |filter| handle.reload(filter).map_err(|e| e.to_string()));
         }
         LogFormat::Json => {
-            let builder = builder(settings, writer).json().flatten_event(true);
+            let lines = Prioritized { lines: writer, is_on };
+            let builder = builder(settings, lines).json().flatten_event(true);
             let builder = builder.with_filter_reloading();
             let handle = builder.reload_handle();
             install(builder.finish(), now_us)?;
@@ -302,6 +306,21 @@ mod tests {
             assert_eq!(line.find(char::is_control), Some(line.len() - 1));
             assert!(line.len() < LINE_BYTES_MAX + 20);
         }
+    }
+
+    #[test]
+    fn a_line_for_the_journal_begins_with_its_priority() {
+        let (writer, lines) = pipe();
+        let lines_of = move || OneLine(writer.clone());
+        let log = Prioritized { lines: lines_of, is_on: true };
+        with_default(builder(&settings("info"), log).finish(), || {
+            tracing::error!("one");
+            tracing::warn!("two");
+            tracing::info!("three");
+        });
+        let lines = lines.try_iter().map(|line| String::from_utf8(line).unwrap());
+        let begins: Vec<String> = lines.map(|line| line[..5].to_owned()).collect();
+        assert_eq!(begins, ["<3>20", "<4>20", "<6>20"], "each in one piece, before its time");
     }
 
     /// Takes nothing until it is let go; then fails.

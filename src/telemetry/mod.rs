@@ -2,6 +2,7 @@
 
 pub(crate) mod exporter;
 pub(crate) mod family;
+pub(crate) mod journal;
 pub mod logging;
 pub(crate) mod metric;
 pub(crate) mod names;

@@ -119,6 +119,14 @@ impl Material {
         last
     }
 
+    /// Until when our certificate is valid, if it should have been renewed by now.
+    #[must_use]
+    pub fn ending(&self) -> Option<String> {
+        let chain = certificates(TlsPart::Certificate, self.cert.as_ref()?).ok()?;
+        let validity = Validity::read(chain.first()?)?;
+        validity.is_ending(unix_us() / 1_000_000).then_some(validity.not_after.1)
+    }
+
     /// Our certificate with its key, and until when it is valid (seconds since 1970); `None`
     /// without such files.
     pub fn identity(&self) -> Result<Option<(CertifiedKey, i64)>, TlsError> {

@@ -6,12 +6,14 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     date_time_ymd,
 };
 
+use crate::platform::clock::unix_us;
 use crate::tls::files::TlsFiles;
 
 static FOLDERS: AtomicUsize = AtomicUsize::new(0);
@@ -77,6 +79,19 @@ impl Authority {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.not_before = date_time_ymd(*years.start(), 1, 1);
         params.not_after = date_time_ymd(*years.end(), 1, 1);
+        self.sign_as(params)
+    }
+
+    /// A certificate that is valid since 2000, for so much longer from now on.
+    pub(crate) fn sign_until(&self, name: &str, left: Duration) -> Pair {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        let now = Duration::from_micros(u64::try_from(unix_us()).unwrap());
+        params.not_before = date_time_ymd(2000, 1, 1);
+        params.not_after = date_time_ymd(1970, 1, 1) + (now + left);
+        self.sign_as(params)
+    }
+
+    fn sign_as(&self, mut params: CertificateParams) -> Pair {
         let both = [ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.extended_key_usages = both.to_vec();
         let key = KeyPair::generate().unwrap();

@@ -8,6 +8,11 @@ const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
+/// A certificate comes to its end within so many seconds, two weeks, or within so small a part of its life, whichever is
+/// less: one that lives for a day is renewed each day.
+const ENDING_S: i64 = 14 * 86_400;
+const ENDING_PART: i64 = 6;
+
 /// The dates of one certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Validity {
@@ -34,6 +39,14 @@ impl Validity {
         let not_before = moment(tag, not_before)?;
         let (tag, not_after, _) = element(dates)?;
         Some(Self { not_before, not_after: moment(tag, not_after)? })
+    }
+
+    /// Whether it should have been renewed by `now_s`.
+    #[must_use]
+    pub(crate) const fn is_ending(&self, now_s: i64) -> bool {
+        let part_s = (self.not_after.0 - self.not_before.0) / ENDING_PART;
+        let ending_s = if part_s < ENDING_S { part_s } else { ENDING_S };
+        self.not_after.0 - now_s < ending_s
     }
 }
 
@@ -107,6 +120,21 @@ mod tests {
         let validity = Validity::read(certificate.der()).unwrap();
         assert_eq!(validity.not_before, (946_598_400, "1999-12-31 00:00:00 UTC".to_owned()));
         assert_eq!(validity.not_after, (3_981_312_000, "2096-02-29 00:00:00 UTC".to_owned()));
+    }
+
+    #[test]
+    fn a_certificate_is_ending_by_its_days_and_by_its_life() {
+        let day = 86_400;
+        let validity = |days: i64| Validity {
+            not_before: (0, String::new()),
+            not_after: (days * day, String::new()),
+        };
+        for (days, left, is_ending) in
+            [(365, 15, false), (365, 13, true), (60, 11, false), (60, 9, true), (365, -1, true)]
+        {
+            let now_s = (days - left) * day;
+            assert_eq!(validity(days).is_ending(now_s), is_ending, "{left} of {days} days left");
+        }
     }
 
     proptest! {

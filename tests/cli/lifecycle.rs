@@ -280,7 +280,7 @@ fn clients_for_whom_there_is_no_file_descriptor_are_refused_by_name() {
         }
         kept.push(client);
     }
-    let wanted = "clients may take 32 of the process's limit (ulimit -n)";
+    let wanted = "32 of those that the process may have (ulimit -n) are for clients";
     assert!((5..32).contains(&served), "{served} served");
     assert!(refused.iter().all(|why| why.contains(wanted)), "{refused:?}");
 }

@@ -197,7 +197,8 @@ fn statements_that_are_not_routed_are_shown_with_a_reason() {
         ("text_scan", "does not fix the whole partition key", "SELECT v FROM pairs WHERE a = 1"),
         ("text_unknown_table", "no such table", "SELECT v FROM missing WHERE a = 1"),
         ("unknown_keyspace", "no such keyspace", "SELECT v FROM missing.t WHERE a = 1"),
-        ("local_table", "own rows", "SELECT key FROM system.local WHERE key = 'local'"),
+        ("local_table", "own rows", "SELECT key FROM system.scylla_local WHERE key = 'a'"),
+        ("local", "shardlane itself", "SELECT key FROM system.local WHERE key = 'local'"),
         ("text_not_understood", "not given by constants", "DELETE FROM numbers WHERE k = f(1)"),
         (
             "text_not_understood",
@@ -220,5 +221,30 @@ fn statements_that_are_not_routed_are_shown_with_a_reason() {
     assert!(values(&out, "routed")[0].contains("--keyspace"), "{out}");
     let output = explain(node, &["t.numbers"]);
     assert_eq!(output.status.code(), Some(2));
+    sim.stop().unwrap();
+}
+
+#[test]
+fn tables_that_are_answered_by_the_proxy_itself_are_shown_as_such() {
+    let sim = cluster(105);
+    let node = sim.contact_points()[0];
+    let routed = ["no, local: no node: shardlane itself answers about this table"];
+    for args in [
+        &["system.local", "local"][..],
+        &["SELECT release_version FROM system.local WHERE key = 'local'"],
+        &["SELECT * FROM system.peers"],
+        &["SELECT * FROM shardlane.routing WHERE reason = 'ring_replica'"],
+        &["shardlane.lanes", "1"],
+    ] {
+        let out = explained(node, args);
+        assert_eq!(values(&out, "routed"), routed, "{args:?}: {out}");
+        assert!(values(&out, "ring").is_empty() && values(&out, "token").is_empty(), "{out}");
+    }
+    let mut without = Command::new(env!("CARGO_BIN_EXE_shardlane"));
+    without.env_clear().env("SHARDLANE_CONSOLE_ENABLED", "false");
+    without.args(["explain", "--contact-points", &node.to_string()]);
+    let output = without.arg("SELECT * FROM shardlane.routing").output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(values(&out, "routed")[0].starts_with("no, unknown_keyspace: "), "{out}");
     sim.stop().unwrap();
 }

@@ -32,7 +32,7 @@ fn every_lesson_names_a_test_that_exists_or_says_why_it_has_none() {
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
-/// Functions marked as tests in Rust, and as cases in the driver suite.
+/// Functions marked as tests in Rust and in the suite of deploy/, and as cases in the driver suite.
 fn names_of_tests() -> HashSet<String> {
     let mut names = HashSet::new();
     for path in ["src", "crates", "tests"].iter().flat_map(|it| files(Path::new(it), "rs")) {
@@ -44,6 +44,10 @@ fn names_of_tests() -> HashSet<String> {
         let text = fs::read_to_string(path).unwrap();
         add_marked(&text, &["@case"], "def ", &mut names);
         add_made(&text, &matrix, &mut names);
+    }
+    for path in files(Path::new("tests/deploy/checks"), "py") {
+        let text = fs::read_to_string(path).unwrap();
+        add_marked(&text, &["@test"], "def ", &mut names);
     }
     names
 }

@@ -46,7 +46,11 @@ pub(crate) fn doctor(
         findings.warn("settings", unknown.to_string(), hint);
     }
     for doubt in doubts {
-        let topic = if doubt.key == "password_file" { "login" } else { "tls" };
+        let topic = match doubt.key {
+            "password_file" => "login",
+            key if key.contains("tls") => "tls",
+            _ => "settings",
+        };
         findings.warn(topic, doubt.text, doubt.hint);
     }
     let runtime = Builder::new_current_thread().enable_all().build();

@@ -23,6 +23,8 @@ use crate::control::contact::connection::ControlConnection;
 use crate::control::contact::reach::reach;
 use crate::control::tables::publication::Publisher;
 use crate::control::tables::routes::Routes;
+use crate::facade::console::table as console;
+use crate::facade::tables::table_name::VirtualTableName;
 use crate::routing::decision::Reason;
 use crate::server::assemble;
 use crate::server::rotation::Tls;
@@ -35,6 +37,9 @@ use cql::token::token::Token;
 
 /// Longest connect, and longest wait for what a node offers.
 const NODE_TIMEOUT_MS: u64 = 3_000;
+
+/// The reason of what is answered here; it is no decision of routing.
+const LOCAL: &str = "local";
 
 /// Connects as the proxy does, and prints where the row of a key or of a statement lives.
 pub(crate) fn explain(
@@ -58,13 +63,29 @@ pub(crate) fn explain(
             Publisher::new(None).on_metadata(reached.metadata, reached.address, false);
         let snapshot = publication.context("the node names no cluster")?.snapshot;
         let connection = &mut reached.connection;
+        let is_here = |keyspace: &str, table: &str| {
+            let is_console = keyspace == console::KEYSPACE
+                && settings.console.enabled
+                && snapshot.keyspace(keyspace).is_none();
+            is_console || VirtualTableName::find(keyspace, table).is_some()
+        };
         let mut explanation = match &subject {
+            ExplainSubject::Key { keyspace, table, .. } if is_here(keyspace, table) => {
+                of_local(keyspace.clone(), table.clone())
+            }
             ExplainSubject::Key { keyspace, table, values } => {
                 of_key(connection, &snapshot, keyspace, table, values).await?
             }
             ExplainSubject::Statement(text) => {
                 let keyspace = args.keyspace.as_deref();
-                Box::pin(statement::explain(connection, &snapshot, text, keyspace)).await?
+                let found =
+                    Box::pin(statement::explain(connection, &snapshot, text, keyspace)).await?;
+                match found.table {
+                    Some((keyspace, table)) if is_here(&keyspace, &table) => {
+                        of_local(keyspace, table)
+                    }
+                    table => Explanation { table, ..found },
+                }
             }
         };
         Box::pin(place(connection, &snapshot, tls.nodes.as_deref(), &mut explanation)).await?;
@@ -83,6 +104,7 @@ pub(crate) fn explain(
 fn as_configured(explanation: Explanation, mode: TextMode) -> Explanation {
     let off = |routing: Routing| match mode {
         TextMode::Route | TextMode::Execute => routing,
+        TextMode::Off if routing.reason == LOCAL => routing,
         TextMode::Off => Routing {
             is_routed: false,
             reason: Reason::Text.label(),
@@ -91,6 +113,18 @@ fn as_configured(explanation: Explanation, mode: TextMode) -> Explanation {
         },
     };
     Explanation { routing: explanation.routing.map(off), ..explanation }
+}
+
+/// Explains a table whose rows no node is asked for.
+fn of_local(keyspace: String, table: String) -> Explanation {
+    let routing = Routing {
+        is_routed: false,
+        reason: LOCAL,
+        why: "no node: shardlane itself answers about this table".to_owned(),
+        is_fixed: false,
+    };
+    let table = Some((keyspace, table));
+    Explanation { table, routing: Some(routing), ..Explanation::default() }
 }
 
 /// Explains the key of a table.

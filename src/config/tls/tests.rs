@@ -1,6 +1,7 @@
 //! Faults of TLS settings, found without a network.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::config::load::load;
 use crate::tls::test_certificates::{Authority, Folder, files};
@@ -92,4 +93,29 @@ fn a_ca_whose_time_is_over_or_has_not_come_is_a_doubt_and_no_fault() {
     assert_eq!(doubts(&coming), [early]);
     assert_eq!(doubts(&good), [""; 0]);
     assert_eq!(doubts(&[old, good].concat()), [""; 0], "one of a bundle is enough");
+}
+
+#[test]
+fn a_certificate_near_its_end_is_a_doubt_and_no_fault() {
+    let (folder, ca) = (Folder::new(), Authority::new("a"));
+    let doubts = |days: u64| {
+        let left = Duration::from_secs(days * 86_400);
+        let files = files(&folder, None, Some(&ca.sign_until("proxy", left)));
+        let text = |path: Option<std::path::PathBuf>| path.unwrap().to_str().unwrap().to_owned();
+        let flags = [
+            ("contact_points", "db.example.com".to_owned()),
+            ("bind_tls.cert", text(files.cert)),
+            ("bind_tls.key", text(files.key)),
+        ];
+        let loaded = load(BTreeMap::from(flags), None, &|_| None);
+        assert!(loaded.faults.is_empty(), "{:#?}", loaded.faults);
+        loaded.doubts.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let found = doubts(13);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(
+        found[0].starts_with("bind_tls.cert = ") && found[0].contains("it expires at 20"),
+        "{found:#?}"
+    );
+    assert_eq!(doubts(15), [""; 0]);
 }

@@ -82,6 +82,17 @@ impl Routes {
         Self { settings, resolved: BTreeMap::new() }
     }
 
+    /// How long names have to be resolved, milliseconds.
+    #[must_use]
+    pub(crate) const fn timeout_ms(&self) -> u64 {
+        self.settings.timeout_ms
+    }
+
+    /// Gives names so long to be resolved from now on, milliseconds.
+    pub(crate) const fn set_timeout_ms(&mut self, timeout_ms: u64) {
+        self.settings.timeout_ms = timeout_ms;
+    }
+
     /// Gives every host of `metadata` its route, if it has one. The map goes before the table. A
     /// host whose route cannot be resolved keeps its own address, and that is logged.
     pub async fn apply<S>(
@@ -124,7 +135,7 @@ impl Routes {
 
     async fn resolve(&mut self, to: &ContactPoint) -> Option<IpAddr> {
         let known = self.resolved.get(&to.host).copied();
-        match to.resolve(0, self.settings.timeout_ms).await {
+        match to.resolve(0, self.timeout_ms()).await {
             Ok(found) => {
                 let is_known = |address: &&SocketAddr| Some(address.ip()) == known;
                 let address = found.iter().find(is_known).or_else(|| found.first())?.ip();

@@ -31,6 +31,25 @@ const QUICK: AgendaSettings = AgendaSettings {
     heartbeat_ms: 5,
 };
 
+#[test]
+fn another_pace_counts_for_names_of_routes_at_once() {
+    let (_requests, requests) = mpsc::channel(1);
+    let (reports, _reports) = mpsc::channel(1);
+    let mut watcher = Watcher {
+        pace: None,
+        routes: Routes::default(),
+        publisher: Publisher::new(None),
+        agenda: QUICK,
+        reads: TableReads::new(TableReadSettings::default()),
+        requests,
+        reports,
+    };
+    let pace = ControlPace { backoff: BackoffSettings::default(), connect_timeout_ms: 700 };
+    watcher.on_request(ControlRequest::Pace(pace), &mut Agenda::new(QUICK, 0));
+    assert_eq!(watcher.routes.timeout_ms(), 700);
+    assert_eq!(watcher.pace.map(|pace| pace.connect_timeout_ms), Some(700), "for the next round");
+}
+
 #[tokio::test]
 async fn a_keyspace_that_is_created_is_reported_then_published() {
     let mut watched = Watched::start(QUICK).await;

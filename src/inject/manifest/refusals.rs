@@ -37,6 +37,10 @@ fn a_pod_that_could_not_run_with_its_sidecar_is_refused() {
         ),
         (annotated("shardlane.dev/cpu-request: 250Mi"), "shardlane.dev/cpu-request takes CPUs"),
         (
+            annotated("shardlane.dev/cpu-limit: 100m"),
+            "cpu-request is 250m, which is more than cpu-limit, 100m",
+        ),
+        (
             annotated("shardlane.dev/memory-request: 500m"),
             "shardlane.dev/memory-request takes bytes",
         ),

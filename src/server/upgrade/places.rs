@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -28,6 +27,7 @@ use crate::listen::unix_listener::UnixSocket;
 use crate::platform::{clock, service_manager};
 use crate::server::error::ServerError;
 use crate::server::state_file::Kept;
+use crate::server::upgrade::admin_place::bind_once_free;
 use crate::server::upgrade::handover::{ListenEvent, Offer, OfferLine, OfferedPlaces, offer};
 use crate::server::upgrade::succession::{Inheritance, Peer, TakeoverRefused};
 use crate::server::upgrade::takeover::{Patience, take_over};
@@ -47,11 +47,6 @@ const GIVEN: usize = 256;
 const GIVING_US: u64 = 8_000_000;
 /// How long a process that ends waits until it does not offer its listeners any more: a handover may be under way.
 const CLOSED_MAX: Duration = Duration::from_secs(1);
-/// How long a new process waits for an admin address that is in use, where it may be that of a process before it: one that
-/// drains for the default of `timeouts.drain_ms` has ended by then.
-const ADMIN_FREE_MAX_US: u64 = 12_000_000;
-/// How often it looks.
-const ADMIN_FREE_POLL: Duration = Duration::from_millis(20);
 
 /// Where the process listens.
 #[derive(Debug)]
@@ -379,26 +374,6 @@ impl ListeningPlaces {
     pub(crate) fn stop_pages(&mut self) {
         if let Some(probes) = self.probes.take() {
             probes.abort();
-        }
-    }
-}
-
-/// Listens at the admin address, once it is free. A process that drains and does not offer its place has no `upgrade.socket`.
-fn bind_once_free(address: SocketAddr) -> io::Result<TcpListener> {
-    let until_us = clock::now_us() + ADMIN_FREE_MAX_US;
-    let mut is_logged = false;
-    loop {
-        match listener::bind(address) {
-            Err(error)
-                if error.kind() == io::ErrorKind::AddrInUse && clock::now_us() < until_us =>
-            {
-                if !std::mem::replace(&mut is_logged, true) {
-                    let most_s = ADMIN_FREE_MAX_US / 1_000_000;
-                    tracing::warn!(%address, most_s, "the admin address is in use: waiting until it is free");
-                }
-                thread::sleep(ADMIN_FREE_POLL);
-            }
-            bound => return bound,
         }
     }
 }

@@ -382,6 +382,8 @@ def wrong_values_of_the_injector_fail_with_a_clear_message():
             ({"sidecar": {"port-env": "A,,B"}}, "port-env.*does not match"),
             ({"sidecar": {"port-env": "A", "contact-points-env": "B,A"}}, "name a variable twice"),
             ({"sidecar": {"cpu-request": "250Mi"}}, "cpu-request.*does not match"),
+            ({"sidecar": {"cpu-limit": "100m"}}, "cpu-request is 250m, which is more than sidecar.cpu-limit, 100m"),
+            ({"sidecar": {"cpu-limit": "1Gi"}}, "cpu-limit.*does not match"),
             ({"sidecar": {"memory-request": "500m"}}, "memory-request.*does not match"),
             ({"sidecar": {"memory-limit": "16Mi"}}, "memory-request is 64Mi, which is more than sidecar.memory-limit, 16Mi"),
             ({"sidecar": {"memory-request": "1Gi"}}, "memory-request is 1Gi, which is more than sidecar.memory-limit, 256Mi"),

@@ -320,8 +320,8 @@ fn a_client_without_a_descriptor_is_refused_by_name_and_silent_ones_give_way() {
     assert_eq!((answer.stream(), answer.code()), (0, ErrorCode::OVERLOADED));
     assert_eq!(
         answer.error().text,
-        "shardlane has no file descriptor for another client: clients may take 32 of the process's \
-         limit (ulimit -n), fewer than limits.clients_max needs, which is 7"
+        "shardlane has no file descriptor for another client: 32 of those that the process may have \
+         (ulimit -n) are for clients, which is less than limits.clients_max, 7"
     );
     assert_eq!((rig.clients_to_close(), rig.engine.tally().clients_refused), (vec![refused], 1));
 }

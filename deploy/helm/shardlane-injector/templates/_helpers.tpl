@@ -46,6 +46,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- mulf (regexFind "^[0-9.]+" . | float64) (get $units (regexFind "[A-Za-z]*$" .) | float64) | int64 -}}
 {{- end -}}
 
+{{/* Thousandths of a CPU of a quantity. */}}
+{{- define "injector.thousandths" -}}
+{{- mulf (regexFind "^[0-9.]+" . | float64) (ternary 1 1000 (hasSuffix "m" .) | float64) | int64 -}}
+{{- end -}}
+
 {{/* What every sidecar has must be possible: what is not given is as in `shardlane inject --help`. */}}
 {{- define "injector.check" -}}
 {{- $request := get .Values.sidecar "memory-request" | default "64Mi" -}}
@@ -55,6 +60,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- if lt (include "injector.bytes" $limit | int64) 16777216 -}}
 {{- fail (printf "sidecar.memory-limit is %s: a sidecar needs 16Mi at least" $limit) -}}
+{{- end -}}
+{{- $cpu := get .Values.sidecar "cpu-request" | default "250m" -}}
+{{- $most := get .Values.sidecar "cpu-limit" -}}
+{{- if and $most (gt (include "injector.thousandths" $cpu | int64) (include "injector.thousandths" $most | int64)) -}}
+{{- fail (printf "sidecar.cpu-request is %s, which is more than sidecar.cpu-limit, %s: no API server would take such a pod" $cpu $most) -}}
 {{- end -}}
 {{- $names := concat (get .Values.sidecar "contact-points-env" | default "" | splitList "," | compact) (get .Values.sidecar "port-env" | default "" | splitList "," | compact) -}}
 {{- if ne (len $names) (len (uniq $names)) -}}

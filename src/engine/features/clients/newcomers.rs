@@ -186,8 +186,8 @@ pub(crate) fn refusal(core: &Core, key: ClientKey) -> String {
     match core.clients.get(key).and_then(|client| client.lack) {
         Some(Lack::Memory) => core.settings.limits.memory_refusal("another client"),
         Some(Lack::Descriptors { max }) => format!(
-            "shardlane has no file descriptor for another client: clients may take {max} of the \
-             process's limit (ulimit -n), fewer than {setting} needs, which is {clients_max}"
+            "shardlane has no file descriptor for another client: {max} of those that the process may \
+             have (ulimit -n) are for clients, which is less than {setting}, {clients_max}"
         ),
         None => format!("shardlane serves {clients_max} clients, which is {setting}"),
     }
