@@ -16,8 +16,10 @@ const DRIVER_CHARS_MAX: usize = 64;
 
 /// How long a client's answers are taken to be before the first has come, bytes.
 const ANSWER_LEN_FIRST: u32 = 64 << 10;
-/// An answer counts for one part in two to this power of the mean.
-const ANSWER_LEN_SHIFT: u32 = 3;
+/// An answer that is shorter than the mean counts for one part in two to this power.
+const SHORTER_SHIFT: u32 = 3;
+/// The same for a longer one: more of its kind may have been asked for.
+const LONGER_SHIFT: u32 = 1;
 
 /// An answer is short up to this length, bytes: drivers have 2,048 requests on a connection at most, whose
 /// answers are 1 MiB then.
@@ -214,8 +216,8 @@ impl Client {
         self.in_flight > self.in_flight_max >> u32::from(self.paused)
     }
 
-    /// Takes note of the length of an answer. A few of another length change the mean; where all are
-    /// short there is nothing to note.
+    /// Takes note of the length of an answer. One that is longer changes the mean at once, several that are
+    /// shorter do so; where all are short there is nothing to note.
     #[inline]
     pub fn on_answer_len(&mut self, len: usize, bytes_max: u32) {
         if len > SHORT_ANSWER_LEN || self.answer_len > SHORT_ANSWER_MEAN {
@@ -225,9 +227,12 @@ impl Client {
 
     #[cold]
     fn on_long_answer(&mut self, len: usize, bytes_max: u32) {
-        let len = u32::try_from(len).unwrap_or(u32::MAX) >> ANSWER_LEN_SHIFT;
-        self.answer_len = self.answer_len.saturating_add(len);
-        self.answer_len -= self.answer_len >> ANSWER_LEN_SHIFT;
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        if len > self.answer_len {
+            self.answer_len += (len - self.answer_len) >> LONGER_SHIFT;
+        } else {
+            self.answer_len -= (self.answer_len - len) >> SHORTER_SHIFT;
+        }
         self.in_flight_max = if self.answer_len > SHORT_ANSWER_MEAN {
             in_flight_max(self.answer_len, bytes_max)
         } else {

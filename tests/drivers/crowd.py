@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """A crowd of hostile clients of one proxy, each play again and again until stdin ends.
 
-  crowd.py HOST USER PASSWORD OTHER PASSWORD
+  crowd.py HOST USER PASSWORD OTHER PASSWORD [PATTERN]
 
 USER may read `watched.blobs`, whose rows 0 to 63 have 64 KiB each. OTHER takes all places for credentials that one role may have,
-which would else keep USER out. For each line on stdin one line of JSON comes back: how often each play was played, how many
+which would else keep USER out. PATTERN chooses some of the plays. For each line on stdin one line of JSON comes back: how often each play was played, how many
 connections it made, how many of them logged in, and how many ERRORs and closes it was answered with.
 """
 import contextlib
 import json
 import random
+import re
 import socket
 import struct
 import sys
@@ -265,11 +266,13 @@ def act(function, pause):
 
 def main():
     TARGET.update(zip(("host", "user", "password", "other", "password of other"), sys.argv[1:6]))
-    threads = [threading.Thread(target=act, args=pair, daemon=True) for pair in PLAYS]
+    pattern = sys.argv[6] if len(sys.argv) > 6 else ""
+    plays = [pair for pair in PLAYS if re.search(pattern, pair[0].__name__)]
+    threads = [threading.Thread(target=act, args=pair, daemon=True) for pair in plays]
     for thread in threads:
         thread.start()
     for _ in sys.stdin:
-        print(json.dumps(COUNTS), flush=True)
+        print(json.dumps({function.__name__: COUNTS[function.__name__] for function, _ in plays}), flush=True)
     DONE.set()
     for thread in threads:
         thread.join(5)

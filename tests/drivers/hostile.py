@@ -2,6 +2,7 @@
 """A crowd of hostile clients beside eight drivers that keep the rules, under a limit of memory: the drivers must not feel it.
 
   hostile.py --minutes 60
+  hostile.py --minutes 2 --plays 'bulk|local'      only these plays, to find out which one is felt
 
 First the crowd plays against another proxy of the same cluster, so that processors and nodes are as busy as later; that is quiet.
 Then it plays against the drivers' own proxy, while nodes are killed and come back, and two drivers go through the other one: they
@@ -116,10 +117,10 @@ class Phase:
 
 
 class Hostile:
-    def __init__(self, on_stage, limit_mib=LIMIT_MIB):
+    def __init__(self, on_stage, limit_mib=LIMIT_MIB, plays=""):
         import direct
         from cassandra.auth import PlainTextAuthProvider
-        self.stage, self.limit_mib = on_stage, limit_mib
+        self.stage, self.limit_mib, self.pattern = on_stage, limit_mib, plays
         self.sim = on_stage.sim(3, 2, 32, 1, "--challenge", "--user", "%s:%s" % (ROOT, PASSWORD))
         password = on_stage.file("password", PASSWORD + "\n")
         password.chmod(0o600)
@@ -154,7 +155,7 @@ class Hostile:
     def crowd(self, proxy, stack):
         def start(number):
             words = [word for user in (MALLORY, TRUDY) for word in (user, "pw of " + user)]
-            crowd = self.stage.start([sys.executable, HERE / "crowd.py", proxy.host, *words], "crowd%d" % number, stdin=True)
+            crowd = self.stage.start([sys.executable, HERE / "crowd.py", proxy.host, *words, self.pattern], "crowd%d" % number, stdin=True)
             stack.callback(crowd.stop)
             return crowd
         return [start(number) for number in range(CROWDS)]
@@ -297,6 +298,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--minutes", type=float, default=60, help="how long the crowd plays")
     p.add_argument("--limit-mib", type=int, default=LIMIT_MIB, help="what the proxy may take: of a cgroup, where one can be made")
+    p.add_argument("--plays", default="", metavar="PATTERN", help="only the plays of crowd.py whose names match")
     p.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     args = p.parse_args()
     if not args.inside:
@@ -313,7 +315,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with stage.Stage() as on_stage:
-            hostile = Hostile(on_stage, args.limit_mib)
+            hostile = Hostile(on_stage, args.limit_mib, args.plays)
             hostile.run(min(120.0, max(30.0, args.minutes * 12)), args.minutes * 60)
             faults = hostile.faults()
             print("\n".join(hostile.table()))

@@ -170,6 +170,22 @@ fn a_client_whose_answers_are_long_has_few_under_way_and_all_are_served_in_order
     rig.finish();
 }
 
+#[test]
+fn a_client_has_few_requests_under_way_as_soon_as_one_answer_is_long() {
+    let mut rig = Rig::new();
+    let lane = rig.lane(0, 0);
+    let client = rig.client();
+    for body in [&[7; 10]; 64].map(|cell| rows(cell)).into_iter().chain([rows(&[7; 1 << 20])]) {
+        rig.send(client, &query(1, "SELECT"));
+        let request = rig.requests(lane).remove(0);
+        rig.result(lane, request.stream(), &body);
+        rig.answer(client);
+    }
+    let all: Vec<u8> = (0..100).flat_map(|stream| query(stream, "SELECT")).collect();
+    rig.send(client, &all);
+    assert_eq!(rig.requests(lane).len(), 3, "half of its length is the mean");
+}
+
 /// One answer of 100,000 bytes.
 fn long_answer(rig: &mut Rig, client: ClientKey, lane: LaneKey) {
     rig.send(client, &query(1, "SELECT"));
