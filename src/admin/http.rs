@@ -26,8 +26,8 @@ use tokio::time::{sleep, timeout};
 use crate::admin::live::{self, Messages, StreamPlaces};
 use crate::admin::page::{self, AdminCommand, Page, PageSource};
 use crate::admin::places::ConnectionPlaces;
+use crate::collections::log_throttle::LogThrottle;
 use crate::platform::clock;
-use crate::platform::log_throttle::LogThrottle;
 use crate::telemetry::openmetrics::Format;
 
 /// Connections at one time: a scraper, a kubelet and a few people. One more displaces one that has not asked for anything.

@@ -12,6 +12,7 @@ use tracing::debug;
 use tracing::info;
 use tracing::warn;
 
+use crate::collections::log_throttle::LogThrottle;
 use crate::control::agenda::AgendaSettings;
 use crate::control::contact::hint;
 use crate::control::contact::opened_node::ReachSettings;
@@ -25,7 +26,6 @@ use crate::control::tables::routes::{RouteSettings, Routes};
 use crate::control::tables::table_reads::{TableReadSettings, TableReads};
 use crate::control::watch::{ControlReport, ControlRequest, End, Watcher};
 use crate::platform::clock::{now_ms, now_us};
-use crate::platform::log_throttle::LogThrottle;
 use crate::pool::refill::backoff::{Backoff, BackoffSettings};
 use crate::state::record::StateHeader;
 use crate::topology::node::Node;

@@ -13,10 +13,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
+use crate::collections::log_throttle::LogThrottle;
 use crate::connect::tls::tls_hint::library_error;
 use crate::listen::tls_places::{TlsPlace, TlsPlaces};
 use crate::platform::clock;
-use crate::platform::log_throttle::LogThrottle;
 use crate::sockets::transport::{Transport, below_tls};
 use crate::tls::error::{Fault, TlsError, TlsPart};
 use crate::tls::files::{Material, TlsFiles, provider};

@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use crate::listen::unix_listener::{BACKLOG, UnixSocket};
 use crate::platform::clock;
-use crate::platform::log_throttle::LogThrottle;
+use crate::collections::log_throttle::LogThrottle;
 
 /// Pause after a failed accept: out of descriptors, the next one would fail as fast.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

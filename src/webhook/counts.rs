@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use crate::collections::histogram::Histogram;
-use crate::platform::log_throttle::LogThrottle;
+use crate::collections::log_throttle::LogThrottle;
 
 /// What became of a question.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

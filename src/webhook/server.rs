@@ -17,10 +17,10 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use crate::collections::log_throttle::LogThrottle;
 use crate::inject::sidecar::Sidecar;
 use crate::listen::client_tls::server_config;
 use crate::platform::clock;
-use crate::platform::log_throttle::LogThrottle;
 use crate::tls::error::TlsError;
 use crate::tls::files::TlsFiles;
 use crate::tls::rotated::Rotated;

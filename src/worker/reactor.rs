@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::collections::key_table::KeyTable;
+use crate::collections::log_throttle::LogThrottle;
 use crate::connect::dial_report::DialReport;
 use crate::connect::dial_tasks::Dialing;
 use crate::engine::action::Output;
@@ -18,7 +19,6 @@ use crate::engine::client::{Client, ClientKey};
 use crate::engine::engine::Engine;
 use crate::engine::pending::{LaneKey, Pending};
 use crate::platform::clock;
-use crate::platform::log_throttle::LogThrottle;
 use crate::pool::pool_manager::PoolManager;
 use crate::pool::worker_events::{WorkerEvent, WorkerReporter};
 use crate::sockets::poller::Poller;

@@ -3,37 +3,20 @@
 //! The ERROR that a client gets does so as well, where there is one. A client that is cut off in the
 //! middle of an answer gets none, and an application may show none to those who run it.
 
-/// Shortest time between two lines about one bound, µs: clients meet bounds as often as they like.
-const PAUSE_US: u64 = 10_000_000;
+use std::collections::BTreeMap;
 
-/// The bounds that were met so far; at most as many as there are settings.
+use crate::collections::log_throttle::LogThrottle;
+
+/// The bounds that were met so far, by the keys of their settings; at most as many as there are settings.
 #[derive(Debug, Default)]
 pub(crate) struct MetBounds {
-    met: Vec<Met>,
-}
-
-#[derive(Debug)]
-struct Met {
-    /// The key of its setting.
-    setting: &'static str,
-    reported_us: u64,
-    /// Times that it was met since.
-    left_out: u64,
+    met: BTreeMap<&'static str, LogThrottle>,
 }
 
 impl MetBounds {
     /// A bound is met. Returns how often it was since that was last reported, if it is to be now.
     pub(crate) fn next(&mut self, setting: &'static str, now_us: u64) -> Option<u64> {
-        let Some(met) = self.met.iter_mut().find(|met| met.setting == setting) else {
-            self.met.push(Met { setting, reported_us: now_us, left_out: 0 });
-            return Some(0);
-        };
-        if now_us.saturating_sub(met.reported_us) < PAUSE_US {
-            met.left_out += 1;
-            return None;
-        }
-        met.reported_us = now_us;
-        Some(std::mem::take(&mut met.left_out))
+        self.met.entry(setting).or_default().next(now_us)
     }
 }
 

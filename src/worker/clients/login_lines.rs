@@ -1,6 +1,6 @@
 //! Log lines about logins: clients cause them as often as they like, so each kind comes once in a while.
 
-use crate::platform::log_throttle::LogThrottle;
+use crate::collections::log_throttle::LogThrottle;
 
 /// What lets these lines through.
 #[derive(Debug, Default)]
