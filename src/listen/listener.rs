@@ -14,9 +14,9 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
+use crate::collections::log_throttle::LogThrottle;
 use crate::listen::unix_listener::{BACKLOG, UnixSocket};
 use crate::platform::clock;
-use crate::collections::log_throttle::LogThrottle;
 
 /// Pause after a failed accept: out of descriptors, the next one would fail as fast.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -26,8 +26,8 @@ const RESERVED_MAX: u64 = 4096;
 /// Most of these that clients have for as long as it takes to read why they are refused.
 const REFUSED_MAX: u64 = 256;
 
-/// Most bytes that wait in the kernel for a client beyond what its own end takes. By default up to 4 MiB of the answers that a
-/// client does not read are carried there, in memory that no limit of ours counts; and all the others wait for it.
+/// Most bytes that wait in the kernel for a client beyond what its own end takes. By default up to 4 MiB of the answers
+/// that a client does not read are carried there, in memory that no limit of ours counts; and all the others wait for it.
 const UNSENT_MAX: u32 = 128 << 10;
 
 /// A place to listen at.
@@ -211,7 +211,8 @@ impl Listener {
             Self::Tcp(listener) => listener.poll_accept(context).map(|accepted| {
                 let (stream, _) = accepted?;
                 stream.set_nodelay(true)?;
-                SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MAX)?;
+                // A kernel without this option, such as a sandbox's, takes more for a client; that is all.
+                SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MAX).ok();
                 Ok(Accepted::Tcp(stream.into_std()?))
             }),
             Self::Unix(socket) => {
